@@ -1,0 +1,84 @@
+import { inspect } from 'node:util';
+import { closeSync } from 'node:fs';
+import { type DescriptorLike, toFd } from '../descriptor.ts';
+import { invalidArgValue } from '../errors.ts';
+import { getRights, type Implied, limitRights, type Right, Rights } from './rights.ts';
+
+/**
+ * A descriptor whose rights the compiler knows.
+ *
+ * `limit` narrows the descriptor itself and hands it on: the object it is called on is spent afterwards (`fd` is -1),
+ * so that nobody holds one whose type promises more than the kernel grants.
+ *
+ * @example
+ * ```ts
+ * import { openSync } from 'node:fs';
+ * import { Capability, Rights } from 'freebsd-capsule';
+ * using log = Capability.of(openSync('/tmp/audit.log', 'a'), Rights.of('write', 'fstat'));
+ * using writer = log.limit(Rights.of('write'));
+ * writer.limit(Rights.of('read')); // does not compile; at run time throws ENOTCAPABLE
+ * ```
+ */
+export class Capability<R extends Right = Right> implements Disposable {
+  #fd: number;
+  /** Keeps `R` in the type; the rights as the kernel has them are in `rights`. */
+  declare protected readonly held: R;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /**
+   * Takes over an open descriptor, limits it to `rights`, and closes it when disposed of.
+   *
+   * @throws as `limitRights`; the descriptor then still belongs to the caller, as it was
+   */
+  static of<R extends Right>(fd: DescriptorLike, rights: Rights<R>): Capability<R> {
+    const number = toFd(fd);
+    limitRights(number, rights);
+    return new Capability<R>(number);
+  }
+
+  /** The descriptor's number; -1 once closed, or handed on by `limit`. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** The rights it has now, read from the kernel. */
+  get rights(): Rights {
+    return getRights(this.#open());
+  }
+
+  /**
+   * Limits the descriptor to `rights` and hands it on as a capability of those; this object is spent.
+   *
+   * @throws `ENOTCAPABLE` for a right that the descriptor does not have; this object then keeps it, unchanged
+   */
+  limit<S extends Implied<R>>(rights: Rights<S>): Capability<S> {
+    const fd = this.#open();
+    limitRights(fd, rights);
+    const narrowed = new Capability<S>(fd);
+    this.#fd = -1;
+    return narrowed;
+  }
+
+  /** Closes the descriptor. A second call does nothing, nor does one on a spent object. */
+  close(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd !== -1) closeSync(fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  [inspect.custom](): string {
+    return this.#fd === -1 ? 'Capability { closed }' : `Capability { fd: ${this.#fd}, ${inspect(this.rights)} }`;
+  }
+
+  #open(): number {
+    if (this.#fd === -1) throw invalidArgValue('this', this, 'is closed or was handed on by limit()');
+    return this.#fd;
+  }
+}

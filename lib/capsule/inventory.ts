@@ -1,0 +1,227 @@
+import { loadedBinding, native } from '../binding.ts';
+import { type FcntlCommand, getFcntls } from '../capsicum/fcntls.ts';
+import { getIoctls, type IoctlCommand } from '../capsicum/ioctls.ts';
+import { getRights, type Rights } from '../capsicum/rights.ts';
+import type { NativeDescriptor } from '../native.ts';
+
+/** What a descriptor stands for. `'event'` is eventfd(2), `'process'` pdfork(2); `'unknown'` is what the kernel does not tell. */
+export type DescriptorKind =
+  | 'file'
+  | 'directory'
+  | 'tty'
+  | 'device'
+  | 'fifo'
+  | 'pipe'
+  | 'tcp'
+  | 'udp'
+  | 'unix'
+  | 'socket'
+  | 'kqueue'
+  | 'event'
+  | 'timer'
+  | 'inotify'
+  | 'process'
+  | 'jail'
+  | 'shm'
+  | 'semaphore'
+  | 'mqueue'
+  | 'unknown';
+
+/**
+ * Who uses a descriptor, as far as that can be known: `'stdio'` (0, 1, 2, and the runtime's own copies of a terminal),
+ * `'runtime'` (event queues, pipes with both ends in this process, /dev/null, /dev/random), `'server'` and `'socket'`
+ * (named in a plan, or accepted by a server of the plan), `'caller'` (everything else, inherited ones included).
+ */
+export type DescriptorOwner = 'stdio' | 'runtime' | 'server' | 'socket' | 'caller';
+
+/** One open descriptor of this process. */
+export interface DescriptorInfo {
+  readonly fd: number;
+  readonly kind: DescriptorKind;
+  readonly owner: DescriptorOwner;
+  /** Path of a file, directory, device, fifo; absent where the kernel does not know it (any more). */
+  readonly path?: string;
+  /** `address:port`, `[address]:port` or a path, of a socket that is bound. */
+  readonly local?: string;
+  /** The same of the other end. */
+  readonly peer?: string;
+  /** Whether a socket accepts connections. */
+  readonly listening?: boolean;
+  /** Process of a process descriptor. */
+  readonly pid?: number;
+  /** Jail of a jail descriptor. */
+  readonly jid?: number;
+  /** How it was opened; `'unknown'` where the kernel does not tell (in capability mode, without the right `fcntl`). */
+  readonly access: 'none' | 'read' | 'write' | 'read-write' | 'unknown';
+  readonly closeOnExec: boolean;
+  readonly rights: Rights;
+  readonly ioctls: 'all' | readonly IoctlCommand[];
+  readonly fcntls: readonly FcntlCommand[];
+}
+
+/** KF_TYPE_* of sys/user.h. */
+const KF_TYPE = {
+  VNODE: 1,
+  SOCKET: 2,
+  PIPE: 3,
+  FIFO: 4,
+  KQUEUE: 5,
+  MQUEUE: 7,
+  SHM: 8,
+  SEM: 9,
+  PTS: 10,
+  PROCDESC: 11,
+  DEV: 12,
+  EVENTFD: 13,
+  TIMERFD: 14,
+  INOTIFY: 15,
+  JAILDESC: 16,
+} as const;
+
+const KIND_OF_TYPE: ReadonlyMap<number, DescriptorKind> = new Map([
+  [KF_TYPE.PIPE, 'pipe'],
+  [KF_TYPE.FIFO, 'fifo'],
+  [KF_TYPE.KQUEUE, 'kqueue'],
+  [KF_TYPE.MQUEUE, 'mqueue'],
+  [KF_TYPE.SHM, 'shm'],
+  [KF_TYPE.SEM, 'semaphore'],
+  [KF_TYPE.PTS, 'tty'],
+  [KF_TYPE.PROCDESC, 'process'],
+  [KF_TYPE.DEV, 'device'],
+  [KF_TYPE.EVENTFD, 'event'],
+  [KF_TYPE.TIMERFD, 'timer'],
+  [KF_TYPE.INOTIFY, 'inotify'],
+  [KF_TYPE.JAILDESC, 'jail'],
+]);
+
+/** KF_VTYPE_* of sys/user.h. */
+const KIND_OF_VNODE: ReadonlyMap<number, DescriptorKind> = new Map([
+  [1, 'file'],
+  [2, 'directory'],
+  [3, 'device'],
+  [4, 'device'],
+  [7, 'fifo'],
+]);
+
+// AF_UNIX and SOCK_* are the same numbers wherever this runs; an internet address family is told by the address.
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
+
+function kindOf(raw: NativeDescriptor): DescriptorKind {
+  if (raw.type === KF_TYPE.VNODE) return raw.tty ? 'tty' : (KIND_OF_VNODE.get(raw.vnodeType) ?? 'unknown');
+  if (raw.type === KF_TYPE.SOCKET) {
+    if (raw.domain === AF_UNIX) return 'unix';
+    const anyProtocol = raw.protocol === 0;
+    if (raw.socketType === SOCK_STREAM && (anyProtocol || raw.protocol === IPPROTO_TCP)) return 'tcp';
+    if (raw.socketType === SOCK_DGRAM && (anyProtocol || raw.protocol === IPPROTO_UDP)) return 'udp';
+    return 'socket';
+  }
+  return KIND_OF_TYPE.get(raw.type) ?? 'unknown';
+}
+
+const KF_FLAG_READ = 1;
+const KF_FLAG_WRITE = 2;
+
+function accessOf({ flags }: NativeDescriptor): DescriptorInfo['access'] {
+  if (flags < 0) return 'unknown';
+  const reads = (flags & KF_FLAG_READ) !== 0;
+  const writes = (flags & KF_FLAG_WRITE) !== 0;
+  return reads ? (writes ? 'read-write' : 'read') : writes ? 'write' : 'none';
+}
+
+/** Devices that Node, Bun and libuv open for themselves. */
+const RUNTIME_DEVICES = new Set(['/dev/null', '/dev/random', '/dev/urandom']);
+
+const STDIO_COUNT = 3;
+
+function ownerOf(raw: NativeDescriptor, kind: DescriptorKind, all: readonly NativeDescriptor[]): DescriptorOwner {
+  if (raw.fd < STDIO_COUNT) return 'stdio';
+  switch (kind) {
+    case 'kqueue':
+      return 'runtime';
+    case 'event':
+      // No JavaScript can open one.
+      return 'runtime';
+    case 'pipe':
+      // A pipe to itself wakes an event loop; one that leads out of the process was inherited.
+      return raw.pipePeer !== 0n && all.some((other) => other.pipe === raw.pipePeer) ? 'runtime' : 'caller';
+    case 'device':
+      return RUNTIME_DEVICES.has(raw.path) ? 'runtime' : 'caller';
+    case 'tty':
+      // The runtime opens the terminal of a standard stream once more, to change its mode without the others' noticing.
+      return all.some((other) => other.fd < STDIO_COUNT && other.tty && other.path === raw.path) ? 'stdio' : 'caller';
+    case 'directory':
+      // libuv >= 1.51 keeps one on / to hold a number.
+      return raw.path === '/' && raw.closeOnExec ? 'runtime' : 'caller';
+    default:
+      return 'caller';
+  }
+}
+
+function infoOf(raw: NativeDescriptor, all: readonly NativeDescriptor[]): DescriptorInfo {
+  const kind = kindOf(raw);
+  return {
+    fd: raw.fd,
+    kind,
+    owner: ownerOf(raw, kind, all),
+    ...(raw.path === '' ? {} : { path: raw.path }),
+    ...(raw.local === '' ? {} : { local: raw.local }),
+    ...(raw.peer === '' ? {} : { peer: raw.peer }),
+    ...(raw.type === KF_TYPE.SOCKET ? { listening: raw.listening } : {}),
+    ...(kind === 'process' ? { pid: raw.pid } : {}),
+    ...(kind === 'jail' ? { jid: raw.jid } : {}),
+    access: accessOf(raw),
+    closeOnExec: raw.closeOnExec,
+    rights: getRights(raw.fd),
+    ioctls: getIoctls(raw.fd),
+    fcntls: getFcntls(raw.fd),
+  };
+}
+
+/** The kernel's own records, without rights and owners. */
+export function listOpenDescriptors(): NativeDescriptor[] {
+  return native('sysctl').listDescriptors();
+}
+
+/**
+ * Lists every open descriptor of this process, by number: the runtime's own, standard streams, inherited ones, all.
+ *
+ * Opens nothing and changes nothing. In capability mode the kernel's table is closed to the process
+ * (`kern.proc.filedesc` gives EPERM); then each descriptor is asked itself and tells what its rights allow: paths are
+ * missing, and a kind may be `'unknown'`.
+ *
+ * @throws `ENOSYS` when there is no FreeBSD kernel
+ * @see [sysctl(3)](https://man.freebsd.org/cgi/man.cgi?query=sysctl&sektion=3), KERN_PROC_FILEDESC
+ *
+ * @example
+ * ```ts
+ * import { listDescriptors } from 'freebsd-capsule';
+ * const strangers = listDescriptors().filter((descriptor) => descriptor.owner === 'caller');
+ * ```
+ */
+export function listDescriptors(): DescriptorInfo[] {
+  const all = listOpenDescriptors();
+  const infos: DescriptorInfo[] = [];
+  for (const raw of all) {
+    try {
+      infos.push(infoOf(raw, all));
+    } catch (error) {
+      // Closed by another thread since the table was read: it is not open, so it is not in the list.
+      if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
+    }
+  }
+  return infos.sort((a, b) => a.fd - b.fd);
+}
+
+/** The rights of a descriptor if that can be told without loading anything, for explaining an error. */
+export function rightsIfKnown(fd: number): Rights | undefined {
+  if (loadedBinding() === undefined) return undefined;
+  try {
+    return getRights(fd);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,223 @@
+import type { Server as NetServer, Socket } from 'node:net';
+import { native } from '../binding.ts';
+import { type FcntlCommand, fcntlMask } from '../capsicum/fcntls.ts';
+import { type IoctlCommand, ioctlNumbers } from '../capsicum/ioctls.ts';
+import { type Right, Rights } from '../capsicum/rights.ts';
+import { type DescriptorLike, toFd } from '../descriptor.ts';
+import { checkInteger, checkObject, invalidArgType, invalidArgValue } from '../errors.ts';
+import type { DescriptorInfo } from './inventory.ts';
+import type { Limits } from './roles.ts';
+
+/** A listening server: of `net`, `http`, `https`, `http2`, anything with an `address()`, or its descriptor. */
+export type ServerLike = NetServer | { address(): unknown } | { readonly address: unknown } | DescriptorLike;
+
+/** A descriptor of the caller's, with what it is to keep. */
+export interface DescriptorPlan {
+  readonly fd: DescriptorLike;
+  readonly rights: Rights | Iterable<Right>;
+  /** Default: none. */
+  readonly ioctls?: 'all' | Iterable<IoctlCommand>;
+  /** Default: none. */
+  readonly fcntls?: Iterable<FcntlCommand>;
+}
+
+/** What `seal` is to keep, and how. Everything is optional: `seal({})` keeps standard streams and the runtime alive. */
+export interface SealPlan {
+  /** Servers that go on accepting connections. They must be listening. */
+  readonly servers?: Iterable<ServerLike>;
+  /** Connections that stay in use. */
+  readonly sockets?: Iterable<Socket | DescriptorLike>;
+  /** Other descriptors to keep, each with its rights. */
+  readonly descriptors?: Iterable<DescriptorPlan>;
+  /**
+   * What happens to descriptors that are neither the runtime's nor in the plan: `'limit'` to the least for their kind
+   * (default), `'close'`, or `'fail'`: refuse, naming them, with nothing changed.
+   *
+   * `'close'` closes the file and leaves /dev/null without rights under the number, so that an owner who does not know
+   * cannot reach whatever would get the number next.
+   */
+  readonly unlisted?: 'limit' | 'close' | 'fail';
+  /** Called, and awaited, in turn before anything is limited: load here what is loaded lazily. */
+  readonly prewarm?: Iterable<() => unknown>;
+  /** User to become, by name or uid. Also drops all supplementary groups. Needs root. */
+  readonly user?: string | number;
+  /** Group to become, by name or gid. Default: the primary group of `user`. */
+  readonly group?: string | number;
+  /** Whether the process may still dump core. Default: false. */
+  readonly coreDumps?: boolean;
+  /** Whether it, and what it starts, may still gain privileges by executing a set-id file. Default: false. */
+  readonly newPrivileges?: boolean;
+  /** Whether it, and what it starts, may still be traced by a debugger. Default: false. */
+  readonly debugger?: boolean;
+  /** How long file-system and DNS calls in flight may take to finish, in milliseconds. Default: 5000. */
+  readonly drainTimeout?: number;
+}
+
+/** A plan whose every argument has been checked, with numbers for descriptors and ids for names. */
+export interface CheckedPlan {
+  readonly servers: ReadonlySet<number>;
+  readonly sockets: ReadonlySet<number>;
+  readonly descriptors: ReadonlyMap<number, Limits>;
+  readonly unlisted: 'limit' | 'close' | 'fail';
+  readonly prewarm: readonly (() => unknown)[];
+  readonly uid: number | null;
+  readonly gid: number | null;
+  readonly coreDumps: boolean;
+  readonly newPrivileges: boolean;
+  readonly debugger: boolean;
+  readonly drainTimeout: number;
+}
+
+const KEYS: ReadonlySet<string> = new Set<keyof SealPlan>([
+  'servers',
+  'sockets',
+  'descriptors',
+  'unlisted',
+  'prewarm',
+  'user',
+  'group',
+  'coreDumps',
+  'newPrivileges',
+  'debugger',
+  'drainTimeout',
+]);
+
+function listOf(plan: SealPlan, key: 'servers' | 'sockets' | 'descriptors' | 'prewarm'): unknown[] {
+  const value: unknown = plan[key];
+  if (value === undefined) return [];
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value)) {
+    throw invalidArgType(`plan.${key}`, 'an iterable', value);
+  }
+  return [...(value as Iterable<unknown>)];
+}
+
+function flagOf(plan: SealPlan, key: 'coreDumps' | 'newPrivileges' | 'debugger'): boolean {
+  const value: unknown = plan[key];
+  if (value === undefined) return false;
+  if (typeof value !== 'boolean') throw invalidArgType(`plan.${key}`, 'of type boolean', value);
+  return value;
+}
+
+const MAX_ID = 2 ** 32 - 2;
+
+function groupOf(plan: SealPlan): number | null {
+  const group: unknown = plan.group;
+  if (group === undefined) return null;
+  if (typeof group === 'string' && group !== '') {
+    const gid = native('getgrnam').lookUpGroup(group);
+    if (gid === undefined) throw invalidArgValue('plan.group', group, 'is not the name of a group');
+    return gid;
+  }
+  if (typeof group !== 'number') throw invalidArgType('plan.group', 'a name or of type number', group);
+  checkInteger('plan.group', group, 0, MAX_ID);
+  return group;
+}
+
+function userOf(plan: SealPlan, gid: number | null): { uid: number | null; gid: number | null } {
+  const user: unknown = plan.user;
+  if (user === undefined) return { uid: null, gid };
+  if (typeof user === 'number') checkInteger('plan.user', user, 0, MAX_ID);
+  else if (typeof user !== 'string' || user === '') {
+    throw invalidArgType('plan.user', 'a name or of type number', user);
+  }
+  const found = native('getpwnam').lookUpUser(user);
+  if (found === undefined && (typeof user === 'string' || gid === null)) {
+    const advice = typeof user === 'string' ? '' : '; give plan.group too';
+    throw invalidArgValue('plan.user', user, `is not a user of this system${advice}`);
+  }
+  return { uid: typeof user === 'number' ? user : (found?.uid ?? null), gid: gid ?? found?.gid ?? null };
+}
+
+function limitsOf(value: object, name: string): Limits {
+  const { rights, ioctls = [], fcntls = [] } = value as DescriptorPlan;
+  if (rights === undefined) throw invalidArgType(`${name}.rights`, 'an instance of Rights or names of rights', rights);
+  const set = Rights.from(rights);
+  const numbers = ioctlNumbers(ioctls, `${name}.ioctls`);
+  const commands = [...fcntls];
+  fcntlMask(commands, `${name}.fcntls`);
+  if ((numbers === null || numbers.length > 0) && !set.has('ioctl')) {
+    throw invalidArgValue(`${name}.ioctls`, ioctls, "needs the right 'ioctl' too");
+  }
+  if (commands.length > 0 && !set.has('fcntl')) {
+    throw invalidArgValue(`${name}.fcntls`, fcntls, "needs the right 'fcntl' too");
+  }
+  return { rights: set, ioctls: numbers ?? 'all', fcntls: commands };
+}
+
+/** Says what a descriptor does not have of what it is to keep. */
+function lacking(limits: Limits, { rights, ioctls, fcntls }: DescriptorInfo): string | undefined {
+  const missing = [...limits.rights.difference(rights)];
+  if (missing.length > 0) return `does not have the rights ${missing.join(', ')}`;
+  if (ioctls !== 'all') {
+    if (limits.ioctls === 'all') return 'is limited to some ioctls already';
+    const held = new Set(ioctlNumbers(ioctls));
+    const refused = limits.ioctls.filter((command) => !held.has(ioctlNumbers([command])?.[0] ?? -1));
+    if (refused.length > 0) return `is limited to ioctls without ${refused.join(', ')}`;
+  }
+  const refused = limits.fcntls.filter((command) => !fcntls.includes(command));
+  return refused.length > 0 ? `is limited to fcntls without ${refused.join(', ')}` : undefined;
+}
+
+/**
+ * Checks a plan against its types and against the descriptors that are open. Reads users, groups and the descriptor
+ * table; changes nothing.
+ */
+export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): CheckedPlan {
+  checkObject('plan', plan);
+  for (const key of Object.keys(plan)) {
+    if (!KEYS.has(key)) throw invalidArgValue('plan', plan, `has no property '${key}'`);
+  }
+  const byFd = new Map(open.map((descriptor) => [descriptor.fd, descriptor]));
+  const claimed = new Map<number, string>();
+  const claim = (value: unknown, name: string, fits: (descriptor: DescriptorInfo) => string | undefined): number => {
+    const fd = toFd(value, name);
+    const descriptor = byFd.get(fd);
+    if (descriptor === undefined) throw invalidArgValue(name, value, `is not open (descriptor ${fd})`);
+    const misfit = fits(descriptor);
+    if (misfit !== undefined) throw invalidArgValue(name, value, `${misfit} (descriptor ${fd}, ${descriptor.kind})`);
+    const other = claimed.get(fd);
+    if (other !== undefined) throw invalidArgValue(name, value, `is descriptor ${fd}, as ${other} is`);
+    claimed.set(fd, name);
+    return fd;
+  };
+
+  const servers = listOf(plan, 'servers').map((server, index) =>
+    claim(server, `plan.servers[${index}]`, ({ listening }) => (listening ? undefined : 'is not a listening socket')),
+  );
+  const sockets = listOf(plan, 'sockets').map((socket, index) =>
+    claim(socket, `plan.sockets[${index}]`, ({ listening }) =>
+      listening === undefined ? 'is not a socket' : listening ? 'listens; name it in plan.servers' : undefined,
+    ),
+  );
+  const descriptors = listOf(plan, 'descriptors').map((entry, index): [number, Limits] => {
+    const name = `plan.descriptors[${index}]`;
+    checkObject(name, entry);
+    const limits = limitsOf(entry, name);
+    const fd = claim((entry as DescriptorPlan).fd, `${name}.fd`, (descriptor) => lacking(limits, descriptor));
+    return [fd, limits];
+  });
+
+  const prewarm = listOf(plan, 'prewarm').map((callback, index) => {
+    if (typeof callback !== 'function') throw invalidArgType(`plan.prewarm[${index}]`, 'of type function', callback);
+    return callback as () => unknown;
+  });
+  const unlisted: unknown = plan.unlisted ?? 'limit';
+  if (unlisted !== 'limit' && unlisted !== 'close' && unlisted !== 'fail') {
+    throw invalidArgValue('plan.unlisted', unlisted, "must be one of: 'limit', 'close', 'fail'");
+  }
+  const drainTimeout: unknown = plan.drainTimeout ?? 5000;
+  checkInteger('plan.drainTimeout', drainTimeout, 1, 600_000);
+
+  return {
+    servers: new Set(servers),
+    sockets: new Set(sockets),
+    descriptors: new Map(descriptors),
+    unlisted,
+    prewarm,
+    ...userOf(plan, groupOf(plan)),
+    coreDumps: flagOf(plan, 'coreDumps'),
+    newPrivileges: flagOf(plan, 'newPrivileges'),
+    debugger: flagOf(plan, 'debugger'),
+    drainTimeout,
+  };
+}

@@ -1,0 +1,112 @@
+import { Console } from 'node:console';
+import { Writable } from 'node:stream';
+import { inspect } from 'node:util';
+import type { DescriptorInfo } from './inventory.ts';
+import type { Limits } from './roles.ts';
+
+/** One step of `seal`, in the order they are taken. */
+export interface SealStep {
+  readonly name: SealStepName;
+  /** `'done'`: taken and, where the kernel can be asked, read back. `'left'`: the plan says not to. */
+  readonly state: 'done' | 'left';
+  /** What was done, with the values read back. */
+  readonly detail: string;
+}
+
+/** The steps of `seal`, in order. */
+export type SealStepName =
+  | 'check'
+  | 'prewarm'
+  | 'drain'
+  | 'limit'
+  | 'core dumps'
+  | 'new privileges'
+  | 'debugger'
+  | 'user'
+  | 'enter'
+  | 'verify';
+
+/** A descriptor as it was before the seal, and what it is limited to since. */
+export interface SealedDescriptor {
+  readonly before: DescriptorInfo;
+  /** Read back from the kernel; absent for a descriptor that was closed. */
+  readonly after?: Limits;
+}
+
+/** The data of a report, as `toJSON` gives it. */
+export interface SealReportData {
+  readonly kernel: { readonly kind: 'freebsd' | 'simulated' | 'none'; readonly release: string };
+  readonly steps: readonly SealStep[];
+  readonly descriptors: readonly SealedDescriptor[];
+}
+
+/** Draws a table with the runtime's own console.table. */
+function table(rows: readonly Record<string, string | number>[]): string {
+  let text = '';
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      text += String(chunk);
+      done();
+    },
+  });
+  new Console({ stdout: stream, stderr: stream, colorMode: false }).table(rows);
+  return text.trimEnd();
+}
+
+/** A path or address; for a connection both ends. */
+export function whereabouts({ path, local, peer, listening, pid, jid }: DescriptorInfo): string {
+  if (path !== undefined) return path;
+  if (pid !== undefined) return `pid ${pid}`;
+  if (jid !== undefined) return `jid ${jid}`;
+  if (peer !== undefined) return `${local ?? ''} - ${peer}`;
+  return `${local ?? ''}${listening === true ? ' (listening)' : ''}`;
+}
+
+function limitsText({ rights, ioctls, fcntls }: Limits): string {
+  const parts = [[...rights].join(' ') || 'none'];
+  if (ioctls === 'all' ? rights.has('ioctl') : ioctls.length > 0) {
+    parts.push(`ioctls: ${ioctls === 'all' ? 'all' : ioctls.join(' ')}`);
+  }
+  if (fcntls.length > 0) parts.push(`fcntls: ${fcntls.join(' ')}`);
+  return parts.join('; ');
+}
+
+/** What `seal` did and what the kernel said afterwards. Prints as tables, serialises to JSON. */
+export class SealReport implements SealReportData {
+  readonly kernel: SealReportData['kernel'];
+  readonly steps: readonly SealStep[];
+  readonly descriptors: readonly SealedDescriptor[];
+
+  constructor(data: SealReportData) {
+    this.kernel = data.kernel;
+    this.steps = Object.freeze([...data.steps]);
+    this.descriptors = Object.freeze([...data.descriptors]);
+    Object.freeze(this);
+  }
+
+  /** The steps and the descriptors as two tables. */
+  toString(): string {
+    const { kind, release } = this.kernel;
+    const title =
+      kind === 'simulated'
+        ? `Sealed against a SIMULATED kernel (FreeBSD ${release}): nothing is protected`
+        : `Sealed on FreeBSD ${release}`;
+    const steps = this.steps.map(({ name, state, detail }) => ({ step: name, state, detail }));
+    const descriptors = this.descriptors.map(({ before, after }) => ({
+      fd: before.fd,
+      kind: before.kind,
+      owner: before.owner,
+      where: whereabouts(before),
+      'rights now': after === undefined ? 'closed' : limitsText(after),
+    }));
+    return `${title}\n${table(steps)}\n${table(descriptors)}`;
+  }
+
+  toJSON(): SealReportData {
+    return { kernel: this.kernel, steps: this.steps, descriptors: this.descriptors };
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}

@@ -1,0 +1,325 @@
+import { isMainThread } from 'node:worker_threads';
+import { native } from '../binding.ts';
+import { getFcntls, limitFcntls } from '../capsicum/fcntls.ts';
+import { getIoctls, ioctlNumbers, limitIoctls } from '../capsicum/ioctls.ts';
+import { getRights, knownRights, limitRights, type Rights } from '../capsicum/rights.ts';
+import { invalidState, workerUnsupported } from '../errors.ts';
+import { kernel } from '../kernel.ts';
+import type { NativeBinding } from '../native.ts';
+import { Capsule } from './capsule.ts';
+import { type DescriptorInfo, listDescriptors } from './inventory.ts';
+import { type CheckedPlan, checkPlan, type SealPlan } from './plan.ts';
+import { keepWorkingDirectory, prewarm } from './prewarm.ts';
+import { type SealedDescriptor, SealReport, type SealStep, type SealStepName, whereabouts } from './report.ts';
+import { type Limits, leastLimits } from './roles.ts';
+import { holdThreadPool } from './thread-pool.ts';
+
+/** Taken steps, and the one under way: what an error has to tell. */
+class Progress {
+  readonly steps: SealStep[] = [];
+  current: SealStepName = 'check';
+  /** Descriptors limited or closed so far. */
+  changed = 0;
+  entered = false;
+
+  done(detail: string): void {
+    this.steps.push({ name: this.current, state: 'done', detail });
+  }
+
+  left(detail: string): void {
+    this.steps.push({ name: this.current, state: 'left', detail });
+  }
+
+  /** Adds to an error how far the seal came. */
+  explain(error: unknown): unknown {
+    const failure = error instanceof Error ? error : new Error(`seal: ${String(error)}`, { cause: error });
+    const irreversible = this.steps.filter(({ name, state }) => state === 'done' && !REVERSIBLE.has(name));
+    const changes = [
+      ...(this.changed > 0 ? [`${this.changed} descriptors limited`] : []),
+      ...irreversible.filter(({ name }) => name !== 'limit').map(({ name }) => name),
+    ];
+    const outcome = this.entered
+      ? 'this process IS in capability mode, but what it holds is not verified'
+      : changes.length === 0
+        ? 'nothing was changed'
+        : `this process is NOT sealed, but for good: ${changes.join(', ')}`;
+    failure.message += `\nseal stopped at '${this.current}'; ${outcome}`;
+    Object.defineProperty(failure, 'steps', { value: Object.freeze([...this.steps]), configurable: true });
+    return failure;
+  }
+}
+
+/** Steps that leave no trace. */
+const REVERSIBLE: ReadonlySet<SealStepName> = new Set<SealStepName>(['check', 'prewarm', 'drain']);
+
+/** What is to become of one descriptor. */
+type Fate = { readonly limits: Limits } | { readonly close: true };
+
+/** Tells who a descriptor belongs to, now that there is a plan. */
+function withOwner(descriptor: DescriptorInfo, plan: CheckedPlan, listeners: readonly DescriptorInfo[]): DescriptorInfo {
+  if (plan.servers.has(descriptor.fd)) return { ...descriptor, owner: 'server' };
+  if (plan.sockets.has(descriptor.fd)) return { ...descriptor, owner: 'socket' };
+  if (plan.descriptors.has(descriptor.fd)) return { ...descriptor, owner: 'caller' };
+  const accepted = descriptor.peer !== undefined && listeners.some((listener) => acceptedBy(descriptor, listener));
+  return accepted ? { ...descriptor, owner: 'server' } : descriptor;
+}
+
+const WILDCARDS = new Set(['0.0.0.0', '[::]']);
+
+/** Whether a connection came in through a listening socket: by the same address, or the port of one bound to all. */
+function acceptedBy({ kind, local }: DescriptorInfo, listener: DescriptorInfo): boolean {
+  if (kind !== listener.kind || local === undefined || listener.local === undefined) return false;
+  if (local === listener.local) return true;
+  const split = (address: string): [string, string] => {
+    const colon = address.lastIndexOf(':');
+    return [address.slice(0, colon), address.slice(colon + 1)];
+  };
+  const [host, port] = split(listener.local);
+  return WILDCARDS.has(host) && split(local)[1] === port;
+}
+
+function fateOf(descriptor: DescriptorInfo, plan: CheckedPlan, known: Rights): Fate {
+  const planned = plan.descriptors.get(descriptor.fd);
+  if (planned !== undefined) return { limits: planned };
+  if (descriptor.owner === 'caller' && plan.unlisted === 'close') return { close: true };
+  return { limits: narrowed(leastLimits(descriptor), descriptor, known) };
+}
+
+/** The least for a kind, without what the descriptor does not have (any more) or this kernel does not know. */
+function narrowed(limits: Limits, { rights, ioctls, fcntls }: DescriptorInfo, known: Rights): Limits {
+  const held = new Set(ioctls === 'all' ? [] : ioctlNumbers(ioctls));
+  const wanted = ioctlNumbers(limits.ioctls) ?? [];
+  return {
+    rights: limits.rights.intersection(rights).intersection(known),
+    ioctls: ioctls === 'all' ? limits.ioctls : wanted.filter((command) => held.has(command)),
+    fcntls: limits.fcntls.filter((command) => fcntls.includes(command)),
+  };
+}
+
+/** Limits one descriptor: the lists first, because losing the right `ioctl` or `fcntl` empties them. */
+function limit(fd: number, { rights, ioctls, fcntls }: Limits): void {
+  if (ioctls !== 'all' && rights.has('ioctl')) limitIoctls(fd, ioctls);
+  if (rights.has('fcntl')) limitFcntls(fd, fcntls);
+  limitRights(fd, rights);
+}
+
+function sameSet<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((item) => b.includes(item));
+}
+
+/** Reads back one descriptor; throws when the kernel's answer is not what was asked for. */
+function verified(fd: number, asked: Limits): Limits {
+  const rights = getRights(fd);
+  const ioctls = getIoctls(fd);
+  const fcntls = getFcntls(fd);
+  const askedIoctls = ioctlNumbers(asked.ioctls);
+  const heldIoctls = ioctlNumbers(ioctls);
+  const ioctlsMatch =
+    askedIoctls === null || heldIoctls === null ? askedIoctls === heldIoctls : sameSet(askedIoctls, heldIoctls);
+  if (!rights.equals(asked.rights) || !ioctlsMatch || !sameSet(asked.fcntls, fcntls)) {
+    throw new Error(
+      `Descriptor ${fd} was limited to { ${asked.rights} }, but the kernel says { ${rights} }; ` +
+        `ioctls ${String(asked.ioctls)} / ${String(ioctls)}, fcntls ${asked.fcntls} / ${fcntls}`,
+    );
+  }
+  return { rights, ioctls: ioctls === 'all' ? 'all' : ioctls, fcntls };
+}
+
+function unlistedError(strangers: readonly DescriptorInfo[]): Error {
+  const names = strangers.map((descriptor) => `${descriptor.fd} (${descriptor.kind} ${whereabouts(descriptor)})`.trim());
+  return invalidState(
+    `plan.unlisted is 'fail' and these descriptors are not in the plan: ${names.join(', ')}. Close them, or name them ` +
+      'in plan.servers, plan.sockets or plan.descriptors',
+  );
+}
+
+/** Takes over what is open now, in the order of numbers, with the owners that the plan gives. */
+function takeInventory(plan: CheckedPlan): DescriptorInfo[] {
+  const open = listDescriptors();
+  const listeners = open.filter(({ fd }) => plan.servers.has(fd));
+  const owned = open.map((descriptor) => withOwner(descriptor, plan, listeners));
+  if (plan.unlisted === 'fail') {
+    const strangers = owned.filter(({ fd, owner }) => owner === 'caller' && !plan.descriptors.has(fd));
+    if (strangers.length > 0) throw unlistedError(strangers);
+  }
+  return owned;
+}
+
+/** Limits or closes every descriptor, and whatever other threads open meanwhile. */
+function limitAll(binding: NativeBinding, plan: CheckedPlan, progress: Progress): Map<number, [DescriptorInfo, Fate]> {
+  const known = knownRights();
+  const handled = new Map<number, [DescriptorInfo, Fate]>();
+  const attempts = 10;
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const open = takeInventory(plan);
+    for (const fd of [...plan.servers, ...plan.sockets, ...plan.descriptors.keys()]) {
+      if (!open.some((descriptor) => descriptor.fd === fd)) {
+        throw invalidState(`Descriptor ${fd} of the plan was closed while the seal was under way`);
+      }
+    }
+    const fresh = open.filter((descriptor) => !handled.has(descriptor.fd));
+    if (fresh.length === 0) return handled;
+    for (const descriptor of fresh) {
+      const fate = fateOf(descriptor, plan, known);
+      if ('close' in fate) binding.retireDescriptor(descriptor.fd);
+      else limit(descriptor.fd, fate.limits);
+      handled.set(descriptor.fd, [descriptor, fate]);
+      progress.changed++;
+    }
+  }
+  throw invalidState(`Other threads went on opening descriptors; after ${attempts} rounds some were new still`);
+}
+
+/** Reads every descriptor back, and makes sure that there is no other. */
+function verifyAll(handled: ReadonlyMap<number, [DescriptorInfo, Fate]>): SealedDescriptor[] {
+  const open = new Set(listDescriptors().map(({ fd }) => fd));
+  const result: SealedDescriptor[] = [];
+  for (const [fd, [before, fate]] of handled) {
+    const present = open.delete(fd);
+    if ('close' in fate) {
+      const left = getRights(fd);
+      if (left.size > 0) throw new Error(`Descriptor ${fd} was to be closed, but has the rights ${left}`);
+      result.push({ before });
+      continue;
+    }
+    // Another thread may have closed one of its own meanwhile: no descriptor, no rights.
+    if (present) result.push({ before, after: verified(fd, fate.limits) });
+  }
+  if (open.size > 0) {
+    throw new Error(`Another thread opened descriptors after the limits were set: ${[...open].join(', ')}`);
+  }
+  return result.sort((a, b) => a.before.fd - b.before.fd);
+}
+
+function limitProcess(binding: NativeBinding, plan: CheckedPlan, progress: Progress): void {
+  progress.current = 'core dumps';
+  if (plan.coreDumps) {
+    progress.left('plan.coreDumps');
+  } else {
+    binding.disableCoreDumps();
+    progress.done('RLIMIT_CORE is 0 (setrlimit(2))');
+  }
+
+  progress.current = 'new privileges';
+  if (plan.newPrivileges) {
+    progress.left('plan.newPrivileges');
+  } else {
+    if (!binding.noNewPrivileges()) throw new Error('PROC_NO_NEW_PRIVS_STATUS says that privileges can be gained');
+    progress.done('set-id bits are ignored, children included (procctl(2) PROC_NO_NEW_PRIVS_CTL)');
+  }
+
+  progress.current = 'debugger';
+  if (plan.debugger) {
+    progress.left('plan.debugger');
+  } else {
+    if (!binding.disableTracing()) throw new Error('PROC_TRACE_STATUS says that the process can be traced');
+    progress.done('no ptrace(2) or ktrace(2), children included; root excepted (procctl(2) PROC_TRACE_CTL)');
+  }
+
+  progress.current = 'user';
+  if (plan.uid === null && plan.gid === null) {
+    progress.left(`uid ${process.geteuid?.() ?? '?'}, as before`);
+  } else {
+    binding.switchUser(plan.uid, plan.gid);
+    progress.done(`uid ${process.geteuid?.() ?? '?'}, gid ${process.getegid?.() ?? '?'}, no other groups`);
+  }
+}
+
+let underway = false;
+
+/**
+ * Seals this process, irreversibly: limits every descriptor it holds, gives up the ways to more, enters capability mode,
+ * and reads all of it back.
+ *
+ * The steps, in order. Up to and including 3 a failure leaves the process as it was; from 4 on nothing can be taken
+ * back, and until 9 the process is not sealed: an error says so and which steps were taken (`error.steps`), and the
+ * program should exit.
+ *
+ * 1. `check`: every argument of the plan, and the descriptors it names.
+ * 2. `prewarm`: standard streams, time zone, resolver, working directory, `plan.prewarm`.
+ * 3. `drain`: every thread of the runtime's pool is held outside the kernel until the end, because a system call that
+ *    has begun finishes with the old credential. Another worker thread's own synchronous call is not waited for.
+ * 4. `limit`: every descriptor, by plan or to the least for its kind.
+ * 5. `core dumps`: none. 6. `new privileges`: none. 7. `debugger`: none. 8. `user`: supplementary groups dropped and
+ *    user switched, if the plan says so.
+ * 9. `enter`: cap_enter(2).
+ * 10. `verify`: capability mode is on and the rights, ioctls and fcntls of each descriptor are what was asked for. A
+ *    mismatch is an error, and then the process is in capability mode all the same.
+ *
+ * From step 4 to 10 no JavaScript of the caller runs.
+ *
+ * @param plan what to keep; `{}` keeps standard streams and the runtime
+ * @returns the capsule, with a report of each step and each descriptor
+ * @throws the argument errors of the plan; `ERR_INVALID_STATE` when the process is sealed already, when a seal is under
+ * way, or for an unlisted descriptor with `unlisted: 'fail'`; `ETIMEDOUT` when file-system or DNS work does not finish;
+ * `EPERM` for `user` or `group` without privilege; `ENOSYS` without a FreeBSD kernel;
+ * `ERR_WORKER_UNSUPPORTED_OPERATION` in a worker thread
+ * @see [capsicum(4)](https://man.freebsd.org/cgi/man.cgi?query=capsicum&sektion=4)
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http';
+ * import { once } from 'node:events';
+ * import { readFileSync } from 'node:fs';
+ * import { seal } from 'freebsd-capsule';
+ * const server = createServer((request, response) => response.end('hello\n')).listen(8080);
+ * await once(server, 'listening');
+ * const capsule = await seal({ servers: [server] });
+ * console.log(capsule.report); // and the server goes on serving
+ * readFileSync('/etc/passwd'); // throws: errno -94, ECAPMODE
+ * ```
+ */
+export async function seal(plan: SealPlan = {}): Promise<Capsule> {
+  if (!isMainThread) throw workerUnsupported('seal()');
+  if (underway) throw invalidState('A seal of this process is under way');
+  const progress = new Progress();
+  underway = true;
+  let held = false;
+  const binding = native('cap_enter');
+  try {
+    if (binding.capGetMode()) throw invalidState('This process is in capability mode already');
+    const checked = checkPlan(plan, listDescriptors());
+    takeInventory(checked);
+    progress.done(`${checked.servers.size} servers, ${checked.sockets.size} sockets, ${checked.descriptors.size} others`);
+
+    progress.current = 'prewarm';
+    const directory = await prewarm(checked.prewarm);
+    progress.done(`standard streams, time zone, resolver, working directory; ${checked.prewarm.length} callbacks`);
+
+    progress.current = 'drain';
+    const threads = await holdThreadPool(binding, checked.drainTimeout);
+    held = true;
+    progress.done(`all ${threads} threads of the pool held outside the kernel`);
+
+    progress.current = 'limit';
+    const handled = limitAll(binding, checked, progress);
+    progress.done(`${handled.size} descriptors`);
+
+    limitProcess(binding, checked, progress);
+
+    progress.current = 'enter';
+    held = binding.poolHeld() > 0;
+    if (!held) throw invalidState('The thread pool was not held to the end');
+    binding.capEnter();
+    progress.entered = true;
+    progress.done('cap_enter(2)');
+
+    progress.current = 'verify';
+    if (!binding.capGetMode()) throw new Error('cap_getmode(2) says that this process is not in capability mode');
+    const descriptors = verifyAll(handled);
+    progress.done(`cap_getmode(2) is 1; rights, ioctls and fcntls of ${descriptors.length} descriptors as asked`);
+    keepWorkingDirectory(directory);
+    return new Capsule(
+      new SealReport({
+        kernel: { kind: kernel.kind, release: kernel.release },
+        steps: progress.steps,
+        descriptors,
+      }),
+    );
+  } catch (error) {
+    throw progress.explain(error);
+  } finally {
+    if (held) binding.poolRelease();
+    underway = false;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Errors in Node's own forms: argument errors with its codes and message form, system errors with `code`, negative
+ * `errno` and `syscall`. Nothing here subclasses Error.
+ */
+
+import { inspect } from 'node:util';
+import { constants } from 'node:os';
+
+type ErrorClass = new (message: string) => Error;
+
+function withCode(Base: ErrorClass, code: string, message: string): Error {
+  const error = new Base(message);
+  // As in Node: the first line of the stack names the code, the name property stays plain.
+  const { name } = error;
+  Object.defineProperty(error, 'name', { value: `${name} [${code}]`, configurable: true, writable: true });
+  void error.stack;
+  Reflect.deleteProperty(error, 'name');
+  Object.defineProperty(error, 'code', { value: code, configurable: true, enumerable: true, writable: true });
+  return error;
+}
+
+/** Describes a value as Node's argument errors do: "undefined", "an instance of Foo", "type string ('x')". */
+function received(value: unknown): string {
+  if (value === null || value === undefined) return `${value}`;
+  if (typeof value === 'function') return `function ${value.name}`;
+  if (typeof value === 'object') {
+    let name: unknown;
+    try {
+      name = value.constructor?.name;
+    } catch {
+      // A getter of the caller's threw; what it is called does not matter enough.
+    }
+    return typeof name === 'string' && name !== '' ? `an instance of ${name}` : 'an object';
+  }
+  const text = inspect(value, { colors: false });
+  return `type ${typeof value} (${text.length > 28 ? `${text.slice(0, 25)}...` : text})`;
+}
+
+/** Makes the TypeError for an argument of the wrong type; `expected` continues "must be ". */
+export function invalidArgType(name: string, expected: string, actual: unknown): Error {
+  const what = name.includes('.') ? 'property' : 'argument';
+  return withCode(
+    TypeError,
+    'ERR_INVALID_ARG_TYPE',
+    `The "${name}" ${what} must be ${expected}. Received ${received(actual)}`,
+  );
+}
+
+/** Makes the RangeError for a number outside its range; `expected` continues "It must be ". */
+export function outOfRange(name: string, expected: string, actual: unknown): Error {
+  return withCode(
+    RangeError,
+    'ERR_OUT_OF_RANGE',
+    `The value of "${name}" is out of range. It must be ${expected}. Received ${inspect(actual)}`,
+  );
+}
+
+/** Makes the TypeError for a value of the right type that has no meaning here. */
+export function invalidArgValue(name: string, actual: unknown, reason: string): Error {
+  const what = name.includes('.') ? 'property' : 'argument';
+  const text = inspect(actual, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+  const shown = text.length > 128 ? `${text.slice(0, 125)}...` : text;
+  return withCode(TypeError, 'ERR_INVALID_ARG_VALUE', `The ${what} '${name}' ${reason}. Received ${shown}`);
+}
+
+/** Makes the error of a call that a worker thread may not make, as `process.chdir()` does there. */
+export function workerUnsupported(operation: string): Error {
+  return withCode(TypeError, 'ERR_WORKER_UNSUPPORTED_OPERATION', `${operation} is not supported in workers`);
+}
+
+/** Makes an ENOSYS error: this process has no kernel that could do `syscall`. */
+export function notSupported(syscall: string, advice: string, cause?: unknown): NodeJS.ErrnoException {
+  const error: NodeJS.ErrnoException = new Error(
+    `ENOSYS: function not implemented, ${syscall}\n${advice}`,
+    cause === undefined ? undefined : { cause },
+  );
+  error.errno = -constants.errno.ENOSYS;
+  error.code = 'ENOSYS';
+  error.syscall = syscall;
+  return error;
+}
+
+/** Throws unless `value` is a function or undefined-free record: a plain options object, not null and not an array. */
+export function checkObject(name: string, value: unknown): asserts value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidArgType(name, 'of type object', value);
+  }
+}
+
+/** Throws unless `value` is an integer from `minimum` to `maximum`. */
+export function checkInteger(
+  name: string,
+  value: unknown,
+  minimum: number,
+  maximum: number,
+): asserts value is number {
+  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
+  if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value);
+  if (value < minimum || value > maximum) throw outOfRange(name, `>= ${minimum} && <= ${maximum}`, value);
+}
+
+/** Makes the error of a call that does not fit what was done before. */
+export function invalidState(message: string): Error {
+  return withCode(Error, 'ERR_INVALID_STATE', message);
+}

@@ -1,0 +1,30 @@
+/**
+ * FreeBSD's Capsicum for Node.js and Bun.
+ *
+ * A *capability* is a descriptor together with the rights that the kernel keeps for it. In *capability mode* a process
+ * can use the capabilities it holds and nothing else: no path, no address, no process number opens anything new. So a
+ * program first opens what it needs, then limits each descriptor to what it is for, then enters. `seal()` does all of
+ * it for a server in one call; `Rights`, `limitRights()` and `enter()` are the parts.
+ *
+ * @packageDocumentation
+ */
+
+export { explainCapabilityError, isCapabilityError } from './capability-errors.ts';
+export { Capability } from './capsicum/capability.ts';
+export { type FcntlCommand, getFcntls, limitFcntls } from './capsicum/fcntls.ts';
+export { getIoctls, type IoctlCommand, type IoctlName, limitIoctls } from './capsicum/ioctls.ts';
+export { enter, isSandboxed } from './capsicum/mode.ts';
+export { getRights, type Implied, limitRights, RIGHTS, type Right, Rights } from './capsicum/rights.ts';
+export type { Capsule } from './capsule/capsule.ts';
+export {
+  type DescriptorInfo,
+  type DescriptorKind,
+  type DescriptorOwner,
+  listDescriptors,
+} from './capsule/inventory.ts';
+export type { DescriptorPlan, SealPlan, ServerLike } from './capsule/plan.ts';
+export type { SealedDescriptor, SealReport, SealReportData, SealStep, SealStepName } from './capsule/report.ts';
+export type { Limits } from './capsule/roles.ts';
+export { seal } from './capsule/seal.ts';
+export type { DescriptorLike } from './descriptor.ts';
+export { type Kernel, kernel } from './kernel.ts';

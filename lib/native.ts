@@ -1,0 +1,107 @@
+/**
+ * The one typed contract of the addon: every native function, every argument.
+ *
+ * Natives are flat functions over integers, strings and buffers and hold no policy; arguments reach them already
+ * checked by the TypeScript above. They throw system errors in Node's shape (`code`, negative `errno`, `syscall`,
+ * `fd`). `test/native.test.ts` compares this list with what the addon really exports.
+ *
+ * Capability rights cross this boundary as four 32-bit words: the low and high half of `cr_rights[0]`, then of
+ * `cr_rights[1]`, index bits included.
+ */
+export interface NativeBinding {
+  /** Which kernel answers: the real one, or the one in `native/simulation`. */
+  readonly kernelKind: 'freebsd' | 'simulated';
+
+  /** `kern.osrelease` and `kern.osreldate`. */
+  kernelRelease(): string;
+  kernelOsreldate(): number;
+
+  /** Every right of `sys/capsicum.h`: name, then its four words. */
+  rightsTable(): readonly (readonly [name: string, w0: number, w1: number, w2: number, w3: number])[];
+  /** Every ioctl the addon has a name for. */
+  ioctlTable(): readonly (readonly [name: string, command: number])[];
+
+  /** cap_enter(2). The caller has made sure that this is not a worker. */
+  capEnter(): void;
+  /** cap_getmode(2). */
+  capGetMode(): boolean;
+  /** cap_rights_limit(2). */
+  capRightsLimit(fd: number, w0: number, w1: number, w2: number, w3: number): void;
+  /** cap_rights_get(2): fills the four words of `into`. */
+  capRightsGet(fd: number, into: Uint32Array): void;
+  /** The rights a fresh descriptor of the running kernel has, i.e. all that it knows. */
+  capRightsKnown(into: Uint32Array): void;
+  /** cap_ioctls_limit(2); `null` asks for "unlimited", which only an unlimited descriptor grants. */
+  capIoctlsLimit(fd: number, commands: readonly number[] | null): void;
+  /** cap_ioctls_get(2); `null` when unlimited. */
+  capIoctlsGet(fd: number): number[] | null;
+  /** cap_fcntls_limit(2); the mask is CAP_FCNTL_GETFL 8, SETFL 16, GETOWN 32, SETOWN 64. */
+  capFcntlsLimit(fd: number, mask: number): void;
+  /** cap_fcntls_get(2). */
+  capFcntlsGet(fd: number): number;
+
+  /**
+   * Every open descriptor of the process: from `kern.proc.filedesc`, or, where that is refused (capability mode), by
+   * asking each number up to the highest one. Opens nothing.
+   */
+  listDescriptors(): NativeDescriptor[];
+  /** close(2) by replacement: `fd` becomes a descriptor of /dev/null without rights, so that its number is not reused. */
+  retireDescriptor(fd: number): void;
+
+  /**
+   * Occupies every thread of the runtime's pool, so that none is inside a system call, until `poolRelease`. Resolves
+   * to true once all are held, to false when that did not happen within `timeoutMs` (all are then released).
+   */
+  poolHold(threads: number, timeoutMs: number): Promise<boolean>;
+  /** How many threads are held now; one more job than `threads` was queued, so it may be one more. 0 when it is over. */
+  poolHeld(): number;
+  poolRelease(): void;
+
+  /** setrlimit(2) RLIMIT_CORE to 0, read back. */
+  disableCoreDumps(): void;
+  /** procctl(2) PROC_NO_NEW_PRIVS_CTL; returns the status read back. */
+  noNewPrivileges(): boolean;
+  /** procctl(2) PROC_TRACE_CTL_DISABLE_EXEC; returns true when the status read back says that tracing is off. */
+  disableTracing(): boolean;
+  /** getpwnam(3) / getpwuid(3): uid and primary gid, or undefined when there is none. */
+  lookUpUser(nameOrUid: string | number): { uid: number; gid: number } | undefined;
+  /** getgrnam(3). */
+  lookUpGroup(name: string): number | undefined;
+  /** setgroups(2) to the one group, setgid(2), setuid(2), in that order, each read back. `null` leaves a part as it is. */
+  switchUser(uid: number | null, gid: number | null): void;
+}
+
+/** One record of the inventory, as the kernel has it. Numbers are FreeBSD's (`sys/user.h`). */
+export interface NativeDescriptor {
+  readonly fd: number;
+  /** KF_TYPE_* */
+  readonly type: number;
+  /** KF_VTYPE_*, for type 1 */
+  readonly vnodeType: number;
+  /** KF_FLAG_READ 1, KF_FLAG_WRITE 2, KF_FLAG_APPEND 4, KF_FLAG_NONBLOCK 32; -1 where not known */
+  readonly flags: number;
+  readonly closeOnExec: boolean;
+  /** Whether isatty(3) says so */
+  readonly tty: boolean;
+  /** AF_*, SOCK_* and protocol, for sockets */
+  readonly domain: number;
+  readonly socketType: number;
+  readonly protocol: number;
+  readonly listening: boolean;
+  /** `address:port`, `[address]:port` or a path; empty where there is none or it is not known */
+  readonly local: string;
+  readonly peer: string;
+  readonly path: string;
+  /** The process of a process descriptor, the jail of a jail descriptor; 0 otherwise */
+  readonly pid: number;
+  readonly jid: number;
+  /** What tells a pipe's two ends apart from all others; 0n otherwise */
+  readonly pipe: bigint;
+  readonly pipePeer: bigint;
+}
+
+/** What only the addon of a simulated kernel offers besides. */
+export interface NativeSimulation extends NativeBinding {
+  /** Says that `fd` was closed by a call that the simulated kernel did not see: its number starts afresh. */
+  simulatedClose(fd: number): void;
+}

@@ -1,0 +1,12 @@
+import { hasRights } from '../capsicum/rights.ts';
+import type { NativeSimulation } from '../native.ts';
+import { installRuntimeRefusals } from './runtime-refusals.ts';
+
+/** Lets the runtime's own calls be refused as the simulated kernel would refuse them. */
+export function startSimulation(binding: NativeSimulation): void {
+  installRuntimeRefusals({
+    isSandboxed: () => binding.capGetMode(),
+    missingRights: (fd, needed) => needed.filter((right) => !hasRights(binding, fd, right)),
+    descriptorClosed: (fd) => binding.simulatedClose(fd),
+  });
+}

@@ -1,0 +1,18 @@
+// Module entry: every facility adds its functions to the one flat table.
+
+#include "addon.h"
+
+static Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  AddKernel(env, exports);
+  AddCapabilityMode(env, exports);
+  AddRights(env, exports);
+  AddIoctls(env, exports);
+  AddFcntls(env, exports);
+  AddDescriptors(env, exports);
+  AddProcessControl(env, exports);
+  AddUsers(env, exports);
+  AddThreadPool(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(freebsd_capsule, Initialize)

@@ -1,0 +1,87 @@
+#include "arguments.h"
+
+#include <cmath>
+#include <limits>
+
+void Arguments::Fail(size_t index, const char* expected) {
+  if (failed_) return;
+  failed_ = true;
+  Napi::TypeError error = Napi::TypeError::New(
+      info_.Env(), "Native argument " + std::to_string(index) + " must be " + expected);
+  error.Set("code", Napi::String::New(info_.Env(), "ERR_INVALID_ARG_TYPE"));
+  error.ThrowAsJavaScriptException();
+}
+
+int32_t Arguments::Int32(size_t index) {
+  if (failed_) return -1;
+  if (info_[index].IsNumber()) {
+    const double value = info_[index].As<Napi::Number>().DoubleValue();
+    if (value == std::trunc(value) && value >= std::numeric_limits<int32_t>::min() &&
+        value <= std::numeric_limits<int32_t>::max()) {
+      return static_cast<int32_t>(value);
+    }
+  }
+  Fail(index, "a 32-bit integer");
+  return -1;
+}
+
+uint32_t Arguments::Uint32(size_t index) {
+  if (failed_) return 0;
+  if (info_[index].IsNumber()) {
+    const double value = info_[index].As<Napi::Number>().DoubleValue();
+    if (value == std::trunc(value) && value >= 0 && value <= std::numeric_limits<uint32_t>::max()) {
+      return static_cast<uint32_t>(value);
+    }
+  }
+  Fail(index, "an unsigned 32-bit integer");
+  return 0;
+}
+
+std::string Arguments::String(size_t index) {
+  if (failed_) return {};
+  if (info_[index].IsString()) {
+    std::string value = info_[index].As<Napi::String>().Utf8Value();
+    if (value.find('\0') == std::string::npos) return value;
+  }
+  Fail(index, "a string without null bytes");
+  return {};
+}
+
+uint32_t* Arguments::Words(size_t index, size_t length) {
+  if (failed_) return nullptr;
+  if (info_[index].IsTypedArray()) {
+    const auto array = info_[index].As<Napi::TypedArray>();
+    if (array.TypedArrayType() == napi_uint32_array && array.ElementLength() == length) {
+      return info_[index].As<Napi::Uint32Array>().Data();
+    }
+  }
+  Fail(index, "a Uint32Array of the right length");
+  return nullptr;
+}
+
+std::vector<unsigned long> Arguments::UnsignedList(size_t index) {
+  std::vector<unsigned long> values;
+  if (failed_) return values;
+  if (!info_[index].IsArray()) {
+    Fail(index, "an array");
+    return values;
+  }
+  const auto array = info_[index].As<Napi::Array>();
+  const uint32_t length = array.Length();
+  for (uint32_t i = 0; i < length; i++) {
+    const Napi::Value element = array.Get(i);
+    // A getter may have thrown: its exception is the one to keep.
+    if (info_.Env().IsExceptionPending()) {
+      failed_ = true;
+      return {};
+    }
+    constexpr double kMaxSafeInteger = 9007199254740991.0;
+    const double value = element.IsNumber() ? element.As<Napi::Number>().DoubleValue() : -1;
+    if (!(value >= 0 && value <= kMaxSafeInteger && value == std::trunc(value))) {
+      Fail(index, "an array of non-negative integers");
+      return {};
+    }
+    values.push_back(static_cast<unsigned long>(value));
+  }
+  return values;
+}

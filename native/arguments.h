@@ -1,0 +1,38 @@
+// Reads JavaScript arguments into C values. TypeScript has checked them
+// already; what arrives wrong all the same becomes a TypeError, not a crash.
+
+#ifndef NATIVE_ARGUMENTS_H_
+#define NATIVE_ARGUMENTS_H_
+
+#include <napi.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+class Arguments {
+ public:
+  explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
+
+  // Each returns an empty value after the first argument that does not fit,
+  // and leaves that argument's TypeError pending.
+  int32_t Int32(size_t index);
+  uint32_t Uint32(size_t index);
+  std::string String(size_t index);
+  // The data of a Uint32Array of exactly `length` words.
+  uint32_t* Words(size_t index, size_t length);
+  // Non-negative integers that a double holds exactly.
+  std::vector<unsigned long> UnsignedList(size_t index);
+
+  bool IsNull(size_t index) const { return info_[index].IsNull(); }
+  bool IsString(size_t index) const { return info_[index].IsString(); }
+  bool failed() const { return failed_; }
+
+ private:
+  void Fail(size_t index, const char* expected);
+
+  const Napi::CallbackInfo& info_;
+  bool failed_ = false;
+};
+
+#endif  // NATIVE_ARGUMENTS_H_

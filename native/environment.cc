@@ -1,0 +1,12 @@
+#include "environment.h"
+
+#include "thread_pool.h"
+
+Environment& Environment::Of(Napi::Env env) {
+  auto* environment = env.GetInstanceData<Environment>();
+  if (environment == nullptr) {
+    environment = new Environment();
+    env.SetInstanceData(environment);
+  }
+  return *environment;
+}

@@ -1,0 +1,20 @@
+// What the addon keeps for one JavaScript environment (the main thread, or a
+// worker). It goes when the environment goes.
+
+#ifndef NATIVE_ENVIRONMENT_H_
+#define NATIVE_ENVIRONMENT_H_
+
+#include <napi.h>
+
+#include <memory>
+
+class PoolHold;
+
+struct Environment {
+  // Instance data is made on first use.
+  static Environment& Of(Napi::Env env);
+
+  std::shared_ptr<PoolHold> pool_hold;
+};
+
+#endif  // NATIVE_ENVIRONMENT_H_

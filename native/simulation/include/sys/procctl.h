@@ -1,0 +1,23 @@
+// FreeBSD's <sys/procctl.h> as the simulated kernel offers it.
+
+#ifndef SIMULATION_SYS_PROCCTL_H_
+#define SIMULATION_SYS_PROCCTL_H_
+
+#include <sys/types.h>
+#include <sys/wait.h>
+
+#define PROC_TRACE_CTL 7
+#define PROC_TRACE_STATUS 8
+#define PROC_TRACE_CTL_ENABLE 1
+#define PROC_TRACE_CTL_DISABLE 2
+#define PROC_TRACE_CTL_DISABLE_EXEC 3
+
+#define PROC_NO_NEW_PRIVS_CTL 19
+#define PROC_NO_NEW_PRIVS_STATUS 20
+#define PROC_NO_NEW_PRIVS_ENABLE 1
+#define PROC_NO_NEW_PRIVS_DISABLE 2
+
+// Only for the calling process (`P_PID`, 0).
+int procctl(idtype_t idtype, id_t id, int command, void* argument);
+
+#endif  // SIMULATION_SYS_PROCCTL_H_

@@ -1,0 +1,16 @@
+// The ioctl numbers of FreeBSD's <sys/ttycom.h>.
+
+#ifndef SIMULATION_SYS_TTYCOM_H_
+#define SIMULATION_SYS_TTYCOM_H_
+
+#undef TIOCGWINSZ
+#undef TIOCGPTN
+
+#define TIOCGETA 0x402c7413UL
+#define TIOCSETA 0x802c7414UL
+#define TIOCSETAW 0x802c7415UL
+#define TIOCSETAF 0x802c7416UL
+#define TIOCGWINSZ 0x40087468UL
+#define TIOCGPTN 0x4004740fUL
+
+#endif  // SIMULATION_SYS_TTYCOM_H_

@@ -1,0 +1,166 @@
+// The few sysctls that the binding reads.
+
+#include <sys/sysctl.h>
+
+#include <fcntl.h>
+#include <sys/capsicum.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/user.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "descriptor_table.h"
+
+namespace {
+
+int Fail(int error) {
+  errno = error;
+  return -1;
+}
+
+int Answer(const void* data, size_t size, void* old, size_t* old_length) {
+  if (old == nullptr) {
+    *old_length = size;
+    return 0;
+  }
+  if (*old_length < size) return Fail(ENOMEM);
+  memcpy(old, data, size);
+  *old_length = size;
+  return 0;
+}
+
+// What /proc says a descriptor is, "anon_inode:[eventpoll]" for example.
+std::string LinkText(int fd) {
+  char text[PATH_MAX];
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t length = readlink(link.c_str(), text, sizeof(text));
+  return length < 0 ? std::string() : std::string(text, static_cast<size_t>(length));
+}
+
+// A pipe has one inode for both ends, FreeBSD an address for each: the access
+// mode tells the ends apart.
+uint64_t PipeEnd(const struct stat& status, bool writes) {
+  return static_cast<uint64_t>(status.st_ino) * 2 + (writes ? 1 : 0);
+}
+
+kinfo_file Describe(int fd, const struct stat& status) {
+  kinfo_file record = {};
+  record.kf_fd = fd;
+  record.kf_type = KF_TYPE_UNKNOWN;
+  const int mode = fcntl(fd, F_GETFL);
+  const int access = mode & O_ACCMODE;
+  record.kf_flags = (access != O_WRONLY ? KF_FLAG_READ : 0) |
+                    (access != O_RDONLY ? KF_FLAG_WRITE : 0) |
+                    ((mode & O_APPEND) != 0 ? KF_FLAG_APPEND : 0) |
+                    ((mode & O_NONBLOCK) != 0 ? KF_FLAG_NONBLOCK : 0);
+  const std::string text = LinkText(fd);
+  const auto vnode = [&](int vnode_type) {
+    record.kf_type = KF_TYPE_VNODE;
+    record.kf_vnode_type = vnode_type;
+    strncpy(record.kf_path, text.c_str(), sizeof(record.kf_path) - 1);
+  };
+  switch (status.st_mode & S_IFMT) {
+    case S_IFREG:
+      vnode(KF_VTYPE_VREG);
+      break;
+    case S_IFDIR:
+      vnode(KF_VTYPE_VDIR);
+      break;
+    case S_IFBLK:
+      vnode(KF_VTYPE_VBLK);
+      break;
+    case S_IFCHR:
+      vnode(KF_VTYPE_VCHR);
+      break;
+    case S_IFIFO:
+      if (text.rfind("pipe:", 0) == 0) {
+        record.kf_type = KF_TYPE_PIPE;
+        const bool writes = access == O_WRONLY;
+        record.kf_un.kf_pipe.kf_pipe_addr = PipeEnd(status, writes);
+        record.kf_un.kf_pipe.kf_pipe_peer = PipeEnd(status, !writes);
+      } else {
+        record.kf_type = KF_TYPE_FIFO;
+        record.kf_vnode_type = KF_VTYPE_VFIFO;
+        strncpy(record.kf_path, text.c_str(), sizeof(record.kf_path) - 1);
+      }
+      break;
+    case S_IFSOCK: {
+      record.kf_type = KF_TYPE_SOCKET;
+      socklen_t length = sizeof(int);
+      getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &record.kf_sock_domain, &length);
+      length = sizeof(int);
+      getsockopt(fd, SOL_SOCKET, SO_TYPE, &record.kf_sock_type, &length);
+      length = sizeof(int);
+      getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &record.kf_sock_protocol, &length);
+      length = sizeof(sockaddr_storage);
+      getsockname(fd, reinterpret_cast<sockaddr*>(&record.kf_un.kf_sock.kf_sa_local), &length);
+      length = sizeof(sockaddr_storage);
+      getpeername(fd, reinterpret_cast<sockaddr*>(&record.kf_un.kf_sock.kf_sa_peer), &length);
+      break;
+    }
+    default:
+      // What the runtime uses here has a FreeBSD counterpart of the same use.
+      if (text == "anon_inode:[eventpoll]" || text == "anon_inode:[io_uring]") {
+        record.kf_type = KF_TYPE_KQUEUE;
+      } else if (text == "anon_inode:[eventfd]") {
+        record.kf_type = KF_TYPE_EVENTFD;
+      } else if (text == "anon_inode:[timerfd]") {
+        record.kf_type = KF_TYPE_TIMERFD;
+      } else if (text == "anon_inode:inotify") {
+        record.kf_type = KF_TYPE_INOTIFY;
+      }
+      break;
+  }
+  record.kf_structsize = static_cast<int>(offsetof(kinfo_file, kf_path) +
+                                          strnlen(record.kf_path, sizeof(record.kf_path) - 1) + 1);
+  return record;
+}
+
+int FileDescriptors(void* old, size_t* old_length) {
+  // Not open to a process in capability mode (no CTLFLAG_CAPRD).
+  if (simulation::InCapabilityMode()) return Fail(EPERM);
+  std::vector<char> table;
+  for (const int fd : simulation::OpenDescriptors()) {
+    struct stat status;
+    if (fstat(fd, &status) != 0) continue;
+    const kinfo_file record = Describe(fd, status);
+    const char* bytes = reinterpret_cast<const char*>(&record);
+    table.insert(table.end(), bytes, bytes + record.kf_structsize);
+  }
+  return Answer(table.data(), table.size(), old, old_length);
+}
+
+}  // namespace
+
+int sysctl(const int* name, unsigned int name_length, void* old, size_t* old_length, const void*,
+           size_t) {
+  if (name_length == 4 && name[0] == CTL_KERN && name[1] == KERN_PROC) {
+    if (name[2] == KERN_PROC_FILEDESC) return FileDescriptors(old, old_length);
+    if (name[2] == KERN_PROC_NFDS) {
+      const int count = static_cast<int>(simulation::OpenDescriptors().size());
+      return Answer(&count, sizeof(count), old, old_length);
+    }
+  }
+  return Fail(ENOENT);
+}
+
+int sysctlbyname(const char* name, void* old, size_t* old_length, const void*, size_t) {
+  const int osreldate = simulation::Osreldate();
+  if (strcmp(name, "kern.osreldate") == 0) {
+    return Answer(&osreldate, sizeof(osreldate), old, old_length);
+  }
+  if (strcmp(name, "kern.osrelease") == 0) {
+    const std::string release = std::to_string(osreldate / 100000) + "." +
+                                std::to_string(osreldate / 1000 % 100) + "-RELEASE";
+    return Answer(release.c_str(), release.size() + 1, old, old_length);
+  }
+  return Fail(ENOENT);
+}

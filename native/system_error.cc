@@ -1,0 +1,66 @@
+#include "system_error.h"
+
+#include <sys/capsicum.h>
+
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+
+#include "freebsd_compat.h"
+
+namespace {
+
+struct ErrorName {
+  int number;
+  const char* name;
+  // Where strerror(3) of the host cannot be asked.
+  const char* text;
+};
+
+// ENOTCAPABLE and ECAPMODE come first: off FreeBSD their numbers have other
+// names, which no call of this addon can give.
+constexpr ErrorName kNames[] = {
+    {ENOTCAPABLE, "ENOTCAPABLE", "capabilities insufficient"},
+    {ECAPMODE, "ECAPMODE", "not permitted in capability mode"},
+#define NAME(error) {error, #error, nullptr}
+    NAME(E2BIG), NAME(EACCES), NAME(EADDRINUSE), NAME(EADDRNOTAVAIL), NAME(EAFNOSUPPORT),
+    NAME(EAGAIN), NAME(EALREADY), NAME(EBADF), NAME(EBUSY), NAME(ECANCELED), NAME(ECHILD),
+    NAME(ECONNABORTED), NAME(ECONNREFUSED), NAME(ECONNRESET), NAME(EDEADLK), NAME(EEXIST),
+    NAME(EFAULT), NAME(EFBIG), NAME(EHOSTUNREACH), NAME(EILSEQ), NAME(EINPROGRESS), NAME(EINTR),
+    NAME(EINVAL), NAME(EIO), NAME(EISCONN), NAME(EISDIR), NAME(ELOOP), NAME(EMFILE), NAME(EMLINK),
+    NAME(EMSGSIZE), NAME(ENAMETOOLONG), NAME(ENFILE), NAME(ENOBUFS), NAME(ENODEV), NAME(ENOENT),
+    NAME(ENOEXEC), NAME(ENOLCK), NAME(ENOMEM), NAME(ENOPROTOOPT), NAME(ENOSPC), NAME(ENOSYS),
+    NAME(ENOTCONN), NAME(ENOTDIR), NAME(ENOTEMPTY), NAME(ENOTSOCK), NAME(ENOTSUP), NAME(ENOTTY),
+    NAME(ENXIO), NAME(EOPNOTSUPP), NAME(EOVERFLOW), NAME(EPERM), NAME(EPIPE), NAME(EPROTO),
+    NAME(EPROTOTYPE), NAME(ERANGE), NAME(EROFS), NAME(ESPIPE), NAME(ESRCH), NAME(ETIMEDOUT),
+    NAME(ETXTBSY), NAME(EXDEV),
+#undef NAME
+};
+
+}  // namespace
+
+Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd) {
+  std::string code = "Unknown system error " + std::to_string(-error);
+  std::string text;
+  for (const ErrorName& entry : kNames) {
+    if (entry.number != error) continue;
+    code = entry.name;
+    if (entry.text != nullptr) text = entry.text;
+    break;
+  }
+  if (text.empty()) {
+    text = strerror(error);
+    // Node writes these texts in lower case.
+    if (!text.empty()) text[0] = static_cast<char>(tolower(static_cast<unsigned char>(text[0])));
+  }
+  Napi::Error result = Napi::Error::New(env, code + ": " + text + ", " + syscall);
+  result.Set("errno", Napi::Number::New(env, -error));
+  result.Set("code", Napi::String::New(env, code));
+  result.Set("syscall", Napi::String::New(env, syscall));
+  if (fd != kNoDescriptor) result.Set("fd", Napi::Number::New(env, fd));
+  return result;
+}
+
+void ThrowSystemError(Napi::Env env, int error, const char* syscall, int fd) {
+  MakeSystemError(env, error, syscall, fd).ThrowAsJavaScriptException();
+}

@@ -1,0 +1,18 @@
+// The one helper that makes system errors, in the shape Node gives its own:
+// a plain Error with `code`, negative `errno`, `syscall` and, where it applies,
+// `fd`; message "EBADF: bad file descriptor, cap_rights_get".
+
+#ifndef NATIVE_SYSTEM_ERROR_H_
+#define NATIVE_SYSTEM_ERROR_H_
+
+#include <napi.h>
+
+#include <string>
+
+constexpr int kNoDescriptor = -1;
+
+// `error` is an errno value of the host, or ENOTCAPABLE or ECAPMODE.
+Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd = kNoDescriptor);
+void ThrowSystemError(Napi::Env env, int error, const char* syscall, int fd = kNoDescriptor);
+
+#endif  // NATIVE_SYSTEM_ERROR_H_

@@ -1,0 +1,114 @@
+#include "thread_pool.h"
+
+#include <memory>
+
+#include "addon.h"
+#include "arguments.h"
+#include "environment.h"
+
+namespace {
+
+// Long enough for any seal, short enough that a forgotten hold does not stop
+// the process for good.
+constexpr std::chrono::seconds kLongestHold(30);
+
+class HoldWorker : public Napi::AsyncWorker {
+ public:
+  HoldWorker(Napi::Env env, std::shared_ptr<PoolHold> hold)
+      : Napi::AsyncWorker(env, "freebsd-capsule:poolHold"), hold_(std::move(hold)) {}
+
+  void Execute() override { hold_->Join(); }
+
+ private:
+  std::shared_ptr<PoolHold> hold_;
+};
+
+Napi::Value HoldPool(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Arguments arguments(info);
+  const uint32_t threads = arguments.Uint32(0);
+  const uint32_t timeout = arguments.Uint32(1);
+  if (arguments.failed()) return {};
+
+  Environment& environment = Environment::Of(env);
+  if (environment.pool_hold) environment.pool_hold->Release();
+
+  auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
+  Napi::ThreadSafeFunction to_javascript = Napi::ThreadSafeFunction::New(
+      env, Napi::Function(), "freebsd-capsule:poolHold", 0, 1);
+  auto hold = std::make_shared<PoolHold>(
+      threads, std::chrono::milliseconds(timeout), [to_javascript, deferred](bool held) mutable {
+        to_javascript.BlockingCall([deferred, held](Napi::Env callback_env, Napi::Function) {
+          deferred->Resolve(Napi::Boolean::New(callback_env, held));
+        });
+        to_javascript.Release();
+      });
+  environment.pool_hold = hold;
+  // Hooks run last in, first out: this one before that of the thread-safe
+  // function, which no thread may call once it is gone.
+  env.AddCleanupHook([hold] { hold->Abandon(); });
+  // One more than there should be threads: if it is taken too, the pool is larger.
+  for (uint32_t i = 0; i <= threads; i++) (new HoldWorker(env, hold))->Queue();
+  return deferred->Promise();
+}
+
+Napi::Value CountHeld(const Napi::CallbackInfo& info) {
+  const Environment& environment = Environment::Of(info.Env());
+  const uint32_t held = environment.pool_hold ? environment.pool_hold->Held() : 0;
+  return Napi::Number::New(info.Env(), held);
+}
+
+Napi::Value ReleasePool(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  if (environment.pool_hold) environment.pool_hold->Release();
+  environment.pool_hold.reset();
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void PoolHold::Join() {
+  std::unique_lock lock(mutex_);
+  if (state_ == State::kOver) return;
+  arrived_++;
+  if (state_ == State::kGathering && arrived_ == threads_) {
+    state_ = State::kHeld;
+    deadline_ = std::chrono::steady_clock::now() + kLongestHold;
+    changed_.notify_all();
+    report_(true);
+  }
+  while (state_ != State::kOver) {
+    const auto deadline = deadline_;
+    if (changed_.wait_until(lock, deadline) != std::cv_status::timeout) continue;
+    // The deadline may have moved while this thread woke up.
+    if (deadline != deadline_ || state_ == State::kOver) continue;
+    if (state_ == State::kGathering) report_(false);
+    state_ = State::kOver;
+    changed_.notify_all();
+  }
+}
+
+uint32_t PoolHold::Held() {
+  const std::lock_guard lock(mutex_);
+  return state_ == State::kHeld ? arrived_ : 0;
+}
+
+void PoolHold::Release() {
+  const std::lock_guard lock(mutex_);
+  if (state_ == State::kGathering) report_(false);
+  state_ = State::kOver;
+  changed_.notify_all();
+}
+
+void PoolHold::Abandon() {
+  const std::lock_guard lock(mutex_);
+  report_ = [](bool) {};
+  state_ = State::kOver;
+  changed_.notify_all();
+}
+
+void AddThreadPool(Napi::Env env, Napi::Object exports) {
+  AddFunction<HoldPool>(env, exports, "poolHold");
+  AddFunction<CountHeld>(env, exports, "poolHeld");
+  AddFunction<ReleasePool>(env, exports, "poolRelease");
+}
