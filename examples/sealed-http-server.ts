@@ -6,9 +6,9 @@
  * anything was not refused. Run it with `npm run demo`; with `--serve` it stays up for a look with a browser.
  */
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import childProcess, { type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import fs from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, connect, createServer as createNetServer } from 'node:net';
 import { explainCapabilityError, getRights, isCapabilityError, kernel, limitRights, seal } from 'freebsd-capsule';
@@ -58,7 +58,7 @@ async function main(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
 
-  const client: ChildProcess = spawn(process.execPath, ['-e', CLIENT], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const client: ChildProcess = childProcess.spawn(process.execPath, ['-e', CLIENT], { stdio: ['pipe', 'pipe', 'inherit'] });
   const answer = new Promise<string>((resolve, reject) => {
     let text = '';
     client.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -78,13 +78,13 @@ async function main(): Promise<number> {
   if (!served) failures++;
 
   const attempts: Attempt[] = [
-    { what: 'read /etc/passwd', run: () => readFileSync('/etc/passwd') },
+    { what: 'read /etc/passwd', run: () => fs.readFileSync('/etc/passwd') },
     { what: 'listen on another port', run: () => firstError(createNetServer().listen(0, '127.0.0.1'), 'listening') },
     { what: 'connect to a server', run: () => firstError(connect(port, '127.0.0.1'), 'connect') },
     {
       what: 'run /bin/sh',
       run: () => {
-        const { error } = spawnSync('/bin/sh', ['-c', 'true']);
+        const { error } = childProcess.spawnSync('/bin/sh', ['-c', 'true']);
         if (error !== undefined) throw error;
       },
     },

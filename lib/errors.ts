@@ -3,8 +3,8 @@
  * `errno` and `syscall`. Nothing here subclasses Error.
  */
 
-import { inspect } from 'node:util';
 import { constants } from 'node:os';
+import { type InspectOptions, inspect } from 'node:util';
 
 type ErrorClass = new (message: string) => Error;
 
@@ -19,10 +19,19 @@ function withCode(Base: ErrorClass, code: string, message: string): Error {
   return error;
 }
 
+/** A value as text, whatever its own `[inspect.custom]` does. */
+function shown(value: unknown, options: InspectOptions): string {
+  try {
+    return inspect(value, options);
+  } catch {
+    return 'an object';
+  }
+}
+
 /** Describes a value as Node's argument errors do: "undefined", "an instance of Foo", "type string ('x')". */
 function received(value: unknown): string {
   if (value === null || value === undefined) return `${value}`;
-  if (typeof value === 'function') return `function ${value.name}`;
+  if (typeof value === 'function' && value.name !== '') return `function ${value.name}`;
   if (typeof value === 'object') {
     let name: unknown;
     try {
@@ -30,7 +39,7 @@ function received(value: unknown): string {
     } catch {
       // A getter of the caller's threw; what it is called does not matter enough.
     }
-    return typeof name === 'string' && name !== '' ? `an instance of ${name}` : 'an object';
+    return typeof name === 'string' && name !== '' ? `an instance of ${name}` : shown(value, { depth: -1 });
   }
   const text = inspect(value, { colors: false });
   return `type ${typeof value} (${text.length > 28 ? `${text.slice(0, 25)}...` : text})`;
@@ -47,20 +56,22 @@ export function invalidArgType(name: string, expected: string, actual: unknown):
 }
 
 /** Makes the RangeError for a number outside its range; `expected` continues "It must be ". */
-export function outOfRange(name: string, expected: string, actual: unknown): Error {
+export function outOfRange(name: string, expected: string, actual: number): Error {
+  // As Node writes large ones: 8_589_934_592.
+  const numericSeparator = Number.isInteger(actual) && Math.abs(actual) > 2 ** 32;
   return withCode(
     RangeError,
     'ERR_OUT_OF_RANGE',
-    `The value of "${name}" is out of range. It must be ${expected}. Received ${inspect(actual)}`,
+    `The value of "${name}" is out of range. It must be ${expected}. Received ${inspect(actual, { numericSeparator })}`,
   );
 }
 
 /** Makes the TypeError for a value of the right type that has no meaning here. */
 export function invalidArgValue(name: string, actual: unknown, reason: string): Error {
   const what = name.includes('.') ? 'property' : 'argument';
-  const text = inspect(actual, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
-  const shown = text.length > 128 ? `${text.slice(0, 125)}...` : text;
-  return withCode(TypeError, 'ERR_INVALID_ARG_VALUE', `The ${what} '${name}' ${reason}. Received ${shown}`);
+  const text = shown(actual, { depth: 0, breakLength: Number.POSITIVE_INFINITY });
+  const received = text.length > 128 ? `${text.slice(0, 125)}...` : text;
+  return withCode(TypeError, 'ERR_INVALID_ARG_VALUE', `The ${what} '${name}' ${reason}. Received ${received}`);
 }
 
 /** Makes the error of a call that a worker thread may not make, as `process.chdir()` does there. */
@@ -88,12 +99,7 @@ export function checkObject(name: string, value: unknown): asserts value is obje
 }
 
 /** Throws unless `value` is an integer from `minimum` to `maximum`. */
-export function checkInteger(
-  name: string,
-  value: unknown,
-  minimum: number,
-  maximum: number,
-): asserts value is number {
+export function checkInteger(name: string, value: unknown, minimum: number, maximum: number): asserts value is number {
   if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
   if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value);
   if (value < minimum || value > maximum) throw outOfRange(name, `>= ${minimum} && <= ${maximum}`, value);
@@ -102,4 +108,23 @@ export function checkInteger(
 /** Makes the error of a call that does not fit what was done before. */
 export function invalidState(message: string): Error {
   return withCode(Error, 'ERR_INVALID_STATE', message);
+}
+
+/**
+ * Adds to the message of an error, and to its stack, which was written when the error was made and is what gets printed.
+ *
+ * @returns the error; or, for what cannot be changed (no Error, a frozen one, a DOMException), a new one that has it as
+ * its cause
+ */
+export function withMore(error: unknown, text: string): Error {
+  if (!(error instanceof Error)) return new Error(`${shown(error, { depth: 0 })}${text}`, { cause: error });
+  const { message, stack } = error;
+  try {
+    if (!Object.isExtensible(error)) throw error;
+    error.message = message + text;
+  } catch {
+    return new Error(message + text, { cause: error });
+  }
+  if (typeof stack === 'string' && message !== '') error.stack = stack.replace(message, () => message + text);
+  return error;
 }

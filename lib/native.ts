@@ -53,7 +53,7 @@ export interface NativeBinding {
    * to true once all are held, to false when that did not happen within `timeoutMs` (all are then released).
    */
   poolHold(threads: number, timeoutMs: number): Promise<boolean>;
-  /** How many threads are held now; one more job than `threads` was queued, so it may be one more. 0 when it is over. */
+  /** How many threads are held now: up to twice `threads`, for as many jobs are queued. 0 unless `threads` are. */
   poolHeld(): number;
   poolRelease(): void;
 

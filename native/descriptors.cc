@@ -111,8 +111,7 @@ bool HasRight(int fd, uint64_t right) {
 bool IsListening(int fd, const Descriptor& descriptor) {
   const int accepts = SocketOption(fd, SO_ACCEPTCONN);
   if (accepts >= 0) return accepts != 0;
-  return descriptor.peer.empty() && descriptor.socket_type == SOCK_STREAM &&
-         HasRight(fd, CAP_ACCEPT);
+  return descriptor.peer.empty() && HasRight(fd, CAP_ACCEPT);
 }
 
 Descriptor FromKernelRecord(const kinfo_file& record, size_t size) {
@@ -148,8 +147,9 @@ Descriptor FromKernelRecord(const kinfo_file& record, size_t size) {
     default:
       break;
   }
+  // For a socket it is the name of its domain.
   constexpr size_t kPathOffset = offsetof(kinfo_file, kf_path);
-  if (size > kPathOffset) {
+  if (record.kf_type != KF_TYPE_SOCKET && size > kPathOffset) {
     descriptor.path.assign(record.kf_path, strnlen(record.kf_path, size - kPathOffset));
   }
   return descriptor;

@@ -47,8 +47,8 @@ Napi::Value HoldPool(const Napi::CallbackInfo& info) {
   // Hooks run last in, first out: this one before that of the thread-safe
   // function, which no thread may call once it is gone.
   env.AddCleanupHook([hold] { hold->Abandon(); });
-  // One more than there should be threads: if it is taken too, the pool is larger.
-  for (uint32_t i = 0; i <= threads; i++) (new HoldWorker(env, hold))->Queue();
+  // Twice as many as there should be threads: if all are taken, the pool is larger.
+  for (uint32_t i = 0; i < 2 * threads; i++) (new HoldWorker(env, hold))->Queue();
   return deferred->Promise();
 }
 

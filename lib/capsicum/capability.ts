@@ -1,8 +1,8 @@
-import { inspect } from 'node:util';
 import { closeSync } from 'node:fs';
+import { inspect } from 'node:util';
 import { type DescriptorLike, toFd } from '../descriptor.ts';
 import { invalidArgValue } from '../errors.ts';
-import { getRights, type Implied, limitRights, type Right, Rights } from './rights.ts';
+import { getRights, type Implied, limitRights, type Right, type Rights } from './rights.ts';
 
 /**
  * A descriptor whose rights the compiler knows.
@@ -74,7 +74,15 @@ export class Capability<R extends Right = Right> implements Disposable {
   }
 
   [inspect.custom](): string {
-    return this.#fd === -1 ? 'Capability { closed }' : `Capability { fd: ${this.#fd}, ${inspect(this.rights)} }`;
+    if (this.#fd === -1) return 'Capability { closed }';
+    let rights: string;
+    try {
+      rights = inspect(this.rights);
+    } catch (error) {
+      // Somebody closed the number. Printing must not throw, least of all inside another error.
+      rights = String((error as NodeJS.ErrnoException).code);
+    }
+    return `Capability { fd: ${this.#fd}, ${rights} }`;
   }
 
   #open(): number {

@@ -24,6 +24,11 @@ export function fcntlMask(commands: unknown, name = 'commands'): number {
   return mask;
 }
 
+/** Names what is in a mask. */
+export function fcntlNames(mask: number): FcntlCommand[] {
+  return (Object.keys(FCNTLS) as FcntlCommand[]).filter((command) => (mask & FCNTLS[command]) !== 0);
+}
+
 /**
  * Limits the fcntl(2) commands of a descriptor, for good. They also need the right `fcntl`.
  *
@@ -53,5 +58,5 @@ export function limitFcntls(fd: DescriptorLike, commands: Iterable<FcntlCommand>
 export function getFcntls(fd: DescriptorLike): readonly FcntlCommand[] {
   const number = toFd(fd);
   const mask = native('cap_fcntls_get').capFcntlsGet(number);
-  return (Object.keys(FCNTLS) as FcntlCommand[]).filter((command) => (mask & FCNTLS[command]) !== 0);
+  return fcntlNames(mask);
 }

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
 import { type DescriptorLike, toFd } from '../descriptor.ts';
-import { invalidArgType, invalidArgValue } from '../errors.ts';
+import { invalidArgType, invalidArgValue, withMore } from '../errors.ts';
 import type { NativeBinding } from '../native.ts';
 import { COMPOSITES, type Implied, PRIMITIVES, type Right, type Without } from './right-names.ts';
 
@@ -132,17 +132,17 @@ export class Rights<R extends Right = Right> implements Iterable<Implied<R>> {
   }
 
   /** Tells whether the other set has all of this one. */
-  isSubsetOf(other: Rights): boolean {
+  isSubsetOf<S extends Right>(other: Rights<S>): boolean {
     return (this.#mask & ~maskOfSet(other)) === 0n;
   }
 
   /** Tells whether this set has all of the other one. */
-  isSupersetOf(other: Rights): boolean {
+  isSupersetOf<S extends Right>(other: Rights<S>): boolean {
     return (maskOfSet(other) & ~this.#mask) === 0n;
   }
 
   /** Tells whether both sets have the same rights. */
-  equals(other: Rights): boolean {
+  equals<S extends Right>(other: Rights<S>): boolean {
     return this.#mask === maskOfSet(other);
   }
 
@@ -175,7 +175,7 @@ function maskOfSet(value: unknown): bigint {
   return maskOf(value);
 }
 
-/** The kernel's four words (see lib/native.ts) for each of our bits, and for the empty set. */
+/** The kernel's four words (see lib/native.ts) for each of our bits alone, and for the empty set. */
 interface KernelWords {
   readonly empty: readonly number[];
   readonly ofBit: readonly (readonly number[])[];
@@ -185,10 +185,15 @@ let kernelWords: KernelWords | undefined;
 
 function loadKernelWords(binding: NativeBinding): KernelWords {
   const table = new Map(binding.rightsTable().map(([name, ...words]) => [name, words]));
-  const ofBit = PRIMITIVE_NAMES.map((name) => {
+  const wordsOf = (name: string): readonly number[] => {
     const words = table.get(name);
     if (words === undefined) throw new Error(`The addon does not know the right ${name}: it is of another version`);
     return words;
+  };
+  // Without what a right brings along: a set may have lost that (`without`), and must not get it back here.
+  const ofBit = PRIMITIVE_NAMES.map((name) => {
+    const brought = impliedBy(name).map(wordsOf);
+    return wordsOf(name).map((word, position) => brought.reduce((own, words) => own & ~(words[position] ?? 0), word));
   });
   // The index bits of cap_rights_t: bit 57 of the first 64-bit word, bit 58 of the second.
   return { empty: [0, 2 ** 25, 0, 2 ** 26], ofBit };
@@ -304,5 +309,5 @@ function nameUnknownRights(error: Error, asked: Rights, binding: NativeBinding):
   if (unknown.length === 0) return;
   const names = unknown.map((name) => `'${name}'`).join(', ');
   const noun = unknown.length === 1 ? 'right' : 'rights';
-  error.message += `: FreeBSD ${binding.kernelRelease()} does not know the ${noun} ${names}`;
+  withMore(error, `: FreeBSD ${binding.kernelRelease()} does not know the ${noun} ${names}`);
 }

@@ -1,6 +1,6 @@
 import type { Server as NetServer, Socket } from 'node:net';
 import { native } from '../binding.ts';
-import { type FcntlCommand, fcntlMask } from '../capsicum/fcntls.ts';
+import { type FcntlCommand, fcntlMask, fcntlNames } from '../capsicum/fcntls.ts';
 import { type IoctlCommand, ioctlNumbers } from '../capsicum/ioctls.ts';
 import { type Right, Rights } from '../capsicum/rights.ts';
 import { type DescriptorLike, toFd } from '../descriptor.ts';
@@ -100,10 +100,15 @@ function flagOf(plan: SealPlan, key: 'coreDumps' | 'newPrivileges' | 'debugger')
 
 const MAX_ID = 2 ** 32 - 2;
 
+function checkName(name: string, value: string): void {
+  if (value.includes('\0')) throw invalidArgValue(name, value, 'must be a string without null bytes');
+}
+
 function groupOf(plan: SealPlan): number | null {
   const group: unknown = plan.group;
   if (group === undefined) return null;
   if (typeof group === 'string' && group !== '') {
+    checkName('plan.group', group);
     const gid = native('getgrnam').lookUpGroup(group);
     if (gid === undefined) throw invalidArgValue('plan.group', group, 'is not the name of a group');
     return gid;
@@ -119,7 +124,7 @@ function userOf(plan: SealPlan, gid: number | null): { uid: number | null; gid: 
   if (typeof user === 'number') checkInteger('plan.user', user, 0, MAX_ID);
   else if (typeof user !== 'string' || user === '') {
     throw invalidArgType('plan.user', 'a name or of type number', user);
-  }
+  } else checkName('plan.user', user);
   const found = native('getpwnam').lookUpUser(user);
   if (found === undefined && (typeof user === 'string' || gid === null)) {
     const advice = typeof user === 'string' ? '' : '; give plan.group too';
@@ -133,8 +138,7 @@ function limitsOf(value: object, name: string): Limits {
   if (rights === undefined) throw invalidArgType(`${name}.rights`, 'an instance of Rights or names of rights', rights);
   const set = Rights.from(rights);
   const numbers = ioctlNumbers(ioctls, `${name}.ioctls`);
-  const commands = [...fcntls];
-  fcntlMask(commands, `${name}.fcntls`);
+  const commands = fcntlNames(fcntlMask(fcntls, `${name}.fcntls`));
   if ((numbers === null || numbers.length > 0) && !set.has('ioctl')) {
     throw invalidArgValue(`${name}.ioctls`, ioctls, "needs the right 'ioctl' too");
   }
@@ -201,11 +205,10 @@ export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): Chec
     if (typeof callback !== 'function') throw invalidArgType(`plan.prewarm[${index}]`, 'of type function', callback);
     return callback as () => unknown;
   });
-  const unlisted: unknown = plan.unlisted ?? 'limit';
+  const { unlisted = 'limit', drainTimeout = 5000 }: { unlisted?: unknown; drainTimeout?: unknown } = plan;
   if (unlisted !== 'limit' && unlisted !== 'close' && unlisted !== 'fail') {
     throw invalidArgValue('plan.unlisted', unlisted, "must be one of: 'limit', 'close', 'fail'");
   }
-  const drainTimeout: unknown = plan.drainTimeout ?? 5000;
   checkInteger('plan.drainTimeout', drainTimeout, 1, 600_000);
 
   return {

@@ -20,6 +20,13 @@ async function loadResolver(): Promise<void> {
   dns.getServers();
 }
 
+/** OpenSSL looks for /dev/crypto at its first use, and complains on standard error when it may not. */
+async function loadCryptography(): Promise<void> {
+  const crypto = await import('node:crypto');
+  crypto.createHash('sha256').digest();
+  crypto.scryptSync('', '', 1);
+}
+
 /** The working directory cannot change in capability mode, so what it was is what it is. */
 function rememberWorkingDirectory(): string {
   return process.cwd();
@@ -43,6 +50,7 @@ export async function prewarm(callbacks: readonly (() => unknown)[]): Promise<st
   touchStandardStreams();
   loadTimeZone();
   await loadResolver();
+  await loadCryptography();
   for (const callback of callbacks) await callback();
   return rememberWorkingDirectory();
 }

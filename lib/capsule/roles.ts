@@ -17,6 +17,8 @@ export interface Limits {
   readonly fcntls: readonly FcntlCommand[];
 }
 
+const underBun = process.versions['bun'] !== undefined;
+
 function limits(rights: readonly Right[], ioctls: readonly IoctlName[] = [], fcntls: readonly FcntlCommand[] = []) {
   return { rights: Rights.from(rights), ioctls, fcntls };
 }
@@ -61,8 +63,16 @@ function transfer({ access }: DescriptorInfo): Right[] {
   }
 }
 
+/** Standard input is read, the others are written, even where both were possible; a socket is one for both ways. */
+function stdioTransfer(descriptor: DescriptorInfo): Right[] {
+  const both = transfer(descriptor);
+  if (descriptor.fd > 2 || 'listening' in descriptor) return both;
+  const direction = descriptor.fd === 0 ? 'read' : 'write';
+  return both.filter((right) => right === direction);
+}
+
 function ofStdio(descriptor: DescriptorInfo): Limits {
-  const rights: Right[] = [...transfer(descriptor), 'event', 'fstat', 'fcntl'];
+  const rights: Right[] = [...stdioTransfer(descriptor), 'event', 'fstat', 'fcntl'];
   switch (descriptor.kind) {
     case 'tty':
       return limits([...rights, 'ioctl'], TTY_IOCTLS, STDIO_FCNTLS);
@@ -70,6 +80,9 @@ function ofStdio(descriptor: DescriptorInfo): Limits {
     case 'unix':
     case 'socket':
       return limits([...rights, 'shutdown', 'getsockname', 'getsockopt'], [], STDIO_FCNTLS);
+    case 'file':
+      // Bun reads a file on standard input by pread(2).
+      return limits(underBun && descriptor.fd === 0 ? [...rights, 'seek'] : rights, [], STDIO_FCNTLS);
     default:
       return limits(rights, [], STDIO_FCNTLS);
   }

@@ -3,7 +3,7 @@ import { native } from '../binding.ts';
 import { getFcntls, limitFcntls } from '../capsicum/fcntls.ts';
 import { getIoctls, ioctlNumbers, limitIoctls } from '../capsicum/ioctls.ts';
 import { getRights, knownRights, limitRights, type Rights } from '../capsicum/rights.ts';
-import { invalidState, workerUnsupported } from '../errors.ts';
+import { invalidState, withMore, workerUnsupported } from '../errors.ts';
 import { kernel } from '../kernel.ts';
 import type { NativeBinding } from '../native.ts';
 import { Capsule } from './capsule.ts';
@@ -31,8 +31,7 @@ class Progress {
   }
 
   /** Adds to an error how far the seal came. */
-  explain(error: unknown): unknown {
-    const failure = error instanceof Error ? error : new Error(`seal: ${String(error)}`, { cause: error });
+  explain(error: unknown): Error {
     const irreversible = this.steps.filter(({ name, state }) => state === 'done' && !REVERSIBLE.has(name));
     const changes = [
       ...(this.changed > 0 ? [`${this.changed} descriptors limited`] : []),
@@ -43,7 +42,7 @@ class Progress {
       : changes.length === 0
         ? 'nothing was changed'
         : `this process is NOT sealed, but for good: ${changes.join(', ')}`;
-    failure.message += `\nseal stopped at '${this.current}'; ${outcome}`;
+    const failure = withMore(error, `\nseal stopped at '${this.current}'; ${outcome}`);
     Object.defineProperty(failure, 'steps', { value: Object.freeze([...this.steps]), configurable: true });
     return failure;
   }
@@ -56,7 +55,11 @@ const REVERSIBLE: ReadonlySet<SealStepName> = new Set<SealStepName>(['check', 'p
 type Fate = { readonly limits: Limits } | { readonly close: true };
 
 /** Tells who a descriptor belongs to, now that there is a plan. */
-function withOwner(descriptor: DescriptorInfo, plan: CheckedPlan, listeners: readonly DescriptorInfo[]): DescriptorInfo {
+function withOwner(
+  descriptor: DescriptorInfo,
+  plan: CheckedPlan,
+  listeners: readonly DescriptorInfo[],
+): DescriptorInfo {
   if (plan.servers.has(descriptor.fd)) return { ...descriptor, owner: 'server' };
   if (plan.sockets.has(descriptor.fd)) return { ...descriptor, owner: 'socket' };
   if (plan.descriptors.has(descriptor.fd)) return { ...descriptor, owner: 'caller' };
@@ -126,7 +129,9 @@ function verified(fd: number, asked: Limits): Limits {
 }
 
 function unlistedError(strangers: readonly DescriptorInfo[]): Error {
-  const names = strangers.map((descriptor) => `${descriptor.fd} (${descriptor.kind} ${whereabouts(descriptor)})`.trim());
+  const names = strangers.map(
+    (descriptor) => `${descriptor.fd} (${`${descriptor.kind} ${whereabouts(descriptor)}`.trim()})`,
+  );
   return invalidState(
     `plan.unlisted is 'fail' and these descriptors are not in the plan: ${names.join(', ')}. Close them, or name them ` +
       'in plan.servers, plan.sockets or plan.descriptors',
@@ -236,7 +241,7 @@ let underway = false;
  * program should exit.
  *
  * 1. `check`: every argument of the plan, and the descriptors it names.
- * 2. `prewarm`: standard streams, time zone, resolver, working directory, `plan.prewarm`.
+ * 2. `prewarm`: standard streams, time zone, resolver, cryptography, working directory, `plan.prewarm`.
  * 3. `drain`: every thread of the runtime's pool is held outside the kernel until the end, because a system call that
  *    has begun finishes with the old credential. Another worker thread's own synchronous call is not waited for.
  * 4. `limit`: every descriptor, by plan or to the least for its kind.
@@ -272,21 +277,28 @@ let underway = false;
 export async function seal(plan: SealPlan = {}): Promise<Capsule> {
   if (!isMainThread) throw workerUnsupported('seal()');
   if (underway) throw invalidState('A seal of this process is under way');
+  const binding = native('cap_enter');
   const progress = new Progress();
+  const release = () => binding.poolRelease();
   underway = true;
   let held = false;
-  const binding = native('cap_enter');
   try {
     if (binding.capGetMode()) throw invalidState('This process is in capability mode already');
     const checked = checkPlan(plan, listDescriptors());
     takeInventory(checked);
-    progress.done(`${checked.servers.size} servers, ${checked.sockets.size} sockets, ${checked.descriptors.size} others`);
+    progress.done(
+      `${checked.servers.size} servers, ${checked.sockets.size} sockets, ${checked.descriptors.size} others`,
+    );
 
     progress.current = 'prewarm';
     const directory = await prewarm(checked.prewarm);
-    progress.done(`standard streams, time zone, resolver, working directory; ${checked.prewarm.length} callbacks`);
+    progress.done(
+      `standard streams, time zone, resolver, cryptography, working directory; ${checked.prewarm.length} callbacks`,
+    );
 
     progress.current = 'drain';
+    // The runtime joins its threads at process.exit(), and the held ones would keep it waiting.
+    process.once('exit', release);
     const threads = await holdThreadPool(binding, checked.drainTimeout);
     held = true;
     progress.done(`all ${threads} threads of the pool held outside the kernel`);
@@ -319,7 +331,8 @@ export async function seal(plan: SealPlan = {}): Promise<Capsule> {
   } catch (error) {
     throw progress.explain(error);
   } finally {
-    if (held) binding.poolRelease();
+    process.off('exit', release);
+    if (held) release();
     underway = false;
   }
 }

@@ -1,0 +1,16 @@
+/** The programs in examples/ as a user runs them. Each shows refusals and exits with 0 only if all of them came. */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { compiled } from '../support/compiled.ts';
+import { kernelTest } from '../support/kernel-test.ts';
+
+kernelTest('examples/sealed-http-server.ts seals itself, keeps serving and is refused everything else', () => {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [compiled('examples/sealed-http-server.js')], {
+    encoding: 'utf8',
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
+  });
+  assert.equal(signal, null, `killed by ${signal}\n${stdout}${stderr}`);
+  assert.equal(status, 0, `exit status ${status}\n${stdout}${stderr}`);
+});

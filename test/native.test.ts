@@ -1,0 +1,337 @@
+import { RIGHTS, type Right, Rights } from 'freebsd-capsule';
+import { afterAll, describe, expect, test } from 'vitest';
+import { native } from '../lib/binding.ts';
+import { IOCTLS } from '../lib/capsicum/ioctls.ts';
+import { COMPOSITES, PRIMITIVES } from '../lib/capsicum/right-names.ts';
+import type { NativeBinding, NativeSimulation } from '../lib/native.ts';
+import { caught } from './support/caught.ts';
+import { openDescriptors, ScratchFiles } from './support/descriptors.ts';
+
+const binding = native('test');
+const files = new ScratchFiles();
+afterAll(() => files.remove());
+
+/** What each argument is, so that each can be given something else. */
+type Argument = 'fd' | 'word' | 'words' | 'commands' | 'name or id' | 'name' | 'id or null';
+type Member = 'value' | readonly Argument[];
+
+// The compiler compares these lists with the contract, the first test with the addon.
+const CONTRACT = {
+  kernelKind: 'value',
+  kernelRelease: [],
+  kernelOsreldate: [],
+  rightsTable: [],
+  ioctlTable: [],
+  capEnter: [],
+  capGetMode: [],
+  capRightsLimit: ['fd', 'word', 'word', 'word', 'word'],
+  capRightsGet: ['fd', 'words'],
+  capRightsKnown: ['words'],
+  capIoctlsLimit: ['fd', 'commands'],
+  capIoctlsGet: ['fd'],
+  capFcntlsLimit: ['fd', 'word'],
+  capFcntlsGet: ['fd'],
+  listDescriptors: [],
+  retireDescriptor: ['fd'],
+  poolHold: ['word', 'word'],
+  poolHeld: [],
+  poolRelease: [],
+  disableCoreDumps: [],
+  noNewPrivileges: [],
+  disableTracing: [],
+  lookUpUser: ['name or id'],
+  lookUpGroup: ['name'],
+  switchUser: ['id or null', 'id or null'],
+} as const satisfies Record<keyof NativeBinding, Member>;
+
+const SIMULATION_ONLY = { simulatedClose: ['fd'] } as const satisfies Record<
+  Exclude<keyof NativeSimulation, keyof NativeBinding>,
+  Member
+>;
+
+const contract: Record<string, Member> = {
+  ...CONTRACT,
+  ...(binding.kernelKind === 'simulated' ? SIMULATION_ONLY : {}),
+};
+
+describe('the contract', () => {
+  test('the addon exports what it names, and nothing else', () => {
+    expect(Object.keys(binding).sort()).toEqual(Object.keys(contract).sort());
+  });
+
+  test.each(Object.entries(contract))('%s is of its type', (name, member) => {
+    const value = binding[name as keyof NativeBinding];
+    expect(typeof value).toBe(member === 'value' ? 'string' : 'function');
+    // What a stack trace calls it.
+    if (typeof value === 'function') expect(value.name).toBe(name);
+  });
+
+  test('the kernel is the one of this platform', () => {
+    expect(binding.kernelKind).toBe(process.platform === 'freebsd' ? 'freebsd' : 'simulated');
+  });
+});
+
+type Words = readonly [bigint, bigint];
+
+/** Bits 57 to 61 say which word it is, not which rights. */
+const INDEX_BITS = 0x1fn << 57n;
+
+const wordsOf = new Map<string, Words>(
+  binding
+    .rightsTable()
+    .map(([name, w0, w1, w2, w3]) => [name, [(BigInt(w1) << 32n) | BigInt(w0), (BigInt(w3) << 32n) | BigInt(w2)]]),
+);
+const bitsOf = (name: string): bigint => {
+  const [first, second] = wordsOf.get(name) as Words;
+  return ((second & ~INDEX_BITS) << 64n) | (first & ~INDEX_BITS);
+};
+
+describe('the table of rights', () => {
+  test('names the rights that RIGHTS names, each once', () => {
+    const names = binding.rightsTable().map(([name]) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect([...names].sort()).toEqual([...RIGHTS].sort());
+  });
+
+  test.each([...wordsOf])('%s is in one word, under the index of that word', (_, [first, second]) => {
+    expect([first === 0n, second === 0n].filter(Boolean)).toHaveLength(1);
+    if (second === 0n) expect(first & INDEX_BITS).toBe(1n << 57n);
+    else expect(second & INDEX_BITS).toBe(1n << 58n);
+  });
+
+  test.each(Object.entries(PRIMITIVES))('%s has what it brings along and one bit of its own', (name, members) => {
+    const brought = (members as readonly string[]).reduce((bits, member) => bits | bitsOf(member), 0n);
+    expect(bitsOf(name) & brought).toBe(brought);
+    const own = bitsOf(name) & ~brought;
+    expect(own.toString(2)).toMatch(/^10*$/);
+    // And nobody else's own.
+    for (const other of Object.keys(PRIMITIVES) as Right[]) {
+      if ((bitsOf(other) & own) !== 0n) expect(Rights.of(other).has(name as Right), `${other} has ${name}`).toBe(true);
+    }
+  });
+
+  test.each(Object.entries(COMPOSITES))('%s is its members together', (name, members) => {
+    expect(bitsOf(name)).toBe((members as readonly string[]).reduce((bits, member) => bits | bitsOf(member), 0n));
+  });
+
+  test('of every two rights, Rights says as the header does whether one has the other', () => {
+    const wrong: string[] = [];
+    for (const big of RIGHTS) {
+      const rights = Rights.of(big);
+      for (const little of RIGHTS) {
+        if (rights.has(little) !== ((bitsOf(big) & bitsOf(little)) === bitsOf(little))) wrong.push(`${big} ${little}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test('a fresh descriptor has all of them, and no kernel has fewer than none of ours', () => {
+    const known = new Uint32Array(4);
+    binding.capRightsKnown(known);
+    const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = known;
+    const all = (((BigInt(w3) << 32n) | BigInt(w2)) << 64n) | (BigInt(w1) << 32n) | BigInt(w0);
+    const unknown = RIGHTS.filter((name) => (all & bitsOf(name)) !== bitsOf(name));
+    expect(unknown).toEqual(binding.kernelOsreldate() >= 1500000 ? [] : ['fchroot', 'inotify_add', 'inotify_rm']);
+  });
+});
+
+test('the table of ioctls has the names and numbers of IOCTLS', () => {
+  const table = binding.ioctlTable().map(([name, command]) => [name, command]);
+  expect(Object.fromEntries(table)).toEqual(IOCTLS);
+  expect(table).toHaveLength(Object.keys(IOCTLS).length);
+});
+
+describe('arguments that TypeScript would have stopped', () => {
+  const detached = () => {
+    const words = new Uint32Array(4);
+    structuredClone(words, { transfer: [words.buffer] });
+    return words;
+  };
+  const notNumbers = [undefined, 'x', '3', true, {}, [], 3n, Symbol('s'), () => 3];
+  const notIntegers = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0.5, 2 ** 53];
+  const bad: Record<Argument, readonly unknown[]> = {
+    fd: [null, ...notNumbers, ...notIntegers, 2 ** 31, -(2 ** 31) - 1],
+    word: [null, ...notNumbers, ...notIntegers, -1, 2 ** 32],
+    words: [
+      ...[null, ...notNumbers, 4, new Uint32Array(0), new Uint32Array(3), new Uint32Array(5), new Int32Array(4)],
+      ...[
+        new Float64Array(4),
+        new BigUint64Array(4),
+        new Uint8Array(16),
+        new ArrayBuffer(16),
+        [0, 0, 0, 0],
+        detached(),
+      ],
+      new DataView(new ArrayBuffer(16)),
+    ],
+    commands: [
+      ...[undefined, 'all', 5, {}, new Set([1]), new Uint32Array(1), { length: 1, 0: 1 }, [undefined], ['FIONREAD']],
+      ...[[-1], [0.5], [Number.NaN], [2 ** 53], Array(2), new Array(2 ** 32 - 1), new Proxy([1], {})],
+    ],
+    'name or id': [undefined, null, true, {}, [], 3n, Symbol('s'), -1, 0.5, Number.NaN, 2 ** 32, 'with\0null'],
+    name: [undefined, null, 0, true, {}, [], 3n, Symbol('s'), 'with\0null'],
+    'id or null': [...notNumbers, ...notIntegers, -1, 2 ** 32],
+  };
+  // A descriptor nobody has, in case a bad argument behind it were let through.
+  const good: Record<Argument, unknown> = {
+    fd: 2 ** 31 - 1,
+    word: 0,
+    words: new Uint32Array(4),
+    commands: [],
+    'name or id': 'root',
+    name: 'wheel',
+    'id or null': null,
+  };
+
+  const taking = Object.entries(contract).filter(([, member]) => member !== 'value' && member.length > 0);
+
+  test.each(taking)('%s refuses each of them, and changes nothing', (name, member) => {
+    const call = binding[name as keyof NativeBinding] as (...args: unknown[]) => unknown;
+    const before = openDescriptors();
+    (member as readonly Argument[]).forEach((kind, index) => {
+      for (const value of bad[kind]) {
+        const args = (member as readonly Argument[]).map((other, position) =>
+          position === index ? value : good[other],
+        );
+        const error = caught(() => call(...args));
+        expect(error).toBeInstanceOf(TypeError);
+        expect(error.code).toBe('ERR_INVALID_ARG_TYPE');
+        expect(error.message).toContain(`Native argument ${index} `);
+      }
+      // Too few: all of those before it, and nothing here.
+      const tooFew = (member as readonly Argument[]).slice(0, index).map((other) => good[other]);
+      expect(caught(() => call(...tooFew)).code).toBe('ERR_INVALID_ARG_TYPE');
+    });
+    expect(openDescriptors()).toEqual(before);
+    expect(binding.capGetMode()).toBe(false);
+    expect(binding.poolHeld()).toBe(0);
+  });
+
+  test('an exception out of an element of a list is passed on as it is', () => {
+    const mine = new RangeError('mine');
+    const list = Object.defineProperty([1, 2, 3], 1, {
+      get() {
+        throw mine;
+      },
+    });
+    const fd = files.open();
+    expect(caught(() => binding.capIoctlsLimit(fd, list))).toBe(mine);
+    expect(binding.capIoctlsGet(fd)).toBeNull();
+  });
+
+  test('a list that shrinks while it is read ends in an error', () => {
+    const list: number[] = [1, 2, 3, 4];
+    Object.defineProperty(list, 0, {
+      get() {
+        list.length = 1;
+        return 1;
+      },
+    });
+    const fd = files.open();
+    expect(caught(() => binding.capIoctlsLimit(fd, list)).code).toBe('ERR_INVALID_ARG_TYPE');
+    expect(binding.capIoctlsGet(fd)).toBeNull();
+  });
+
+  test('words that the kernel would not take are refused by it, without an abort', () => {
+    const fd = files.open();
+    const before = new Uint32Array(4);
+    binding.capRightsGet(fd, before);
+    const limits: [number, number, number, number][] = [
+      // No index bits; both in one word; a word for a third; every bit there is.
+      [0, 0, 0, 0],
+      [0, 2 ** 25 + 2 ** 26, 0, 2 ** 26],
+      [0, 2 ** 25, 0, 2 ** 27],
+      [2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1],
+      // The two words of version 1.
+      [0, 2 ** 25 + 2 ** 30, 0, 2 ** 26],
+    ];
+    for (const words of limits) {
+      const error = caught(() => binding.capRightsLimit(fd, ...words));
+      expect({ ...error }).toEqual({ errno: -22, code: 'EINVAL', syscall: 'cap_rights_limit', fd });
+    }
+    const after = new Uint32Array(4);
+    binding.capRightsGet(fd, after);
+    expect(after).toEqual(before);
+  });
+
+  test("a negative descriptor is the kernel's to refuse", () => {
+    for (const fd of [-1, -(2 ** 31)]) {
+      expect(caught(() => binding.capRightsGet(fd, new Uint32Array(4))).code).toBe('EBADF');
+      expect(caught(() => binding.capIoctlsGet(fd)).code).toBe('EBADF');
+      expect(caught(() => binding.capFcntlsGet(fd)).code).toBe('EBADF');
+      expect(caught(() => binding.retireDescriptor(fd)).code).toBe('EBADF');
+    }
+  });
+});
+
+describe('a retired descriptor', () => {
+  test('keeps its number, leads to /dev/null and has no rights', () => {
+    const fd = files.open();
+    const before = openDescriptors();
+    binding.retireDescriptor(fd);
+    expect(openDescriptors()).toEqual(before);
+    const words = new Uint32Array(4);
+    binding.capRightsGet(fd, words);
+    expect([...words]).toEqual([0, 2 ** 25, 0, 2 ** 26]);
+    const record = binding.listDescriptors().find((descriptor) => descriptor.fd === fd);
+    expect(record?.path).toBe('/dev/null');
+    expect(record?.closeOnExec).toBe(true);
+    expect(binding.capIoctlsGet(fd)).toEqual([]);
+    expect(binding.capFcntlsGet(fd)).toBe(0);
+  });
+});
+
+describe('users and groups', () => {
+  test('are found by name and number', () => {
+    expect(binding.lookUpUser('root')).toEqual({ uid: 0, gid: 0 });
+    expect(binding.lookUpUser(0)).toEqual({ uid: 0, gid: 0 });
+    expect(binding.lookUpUser('daemon')).toEqual({ uid: 1, gid: 1 });
+    expect(binding.lookUpGroup('daemon')).toBe(1);
+  });
+
+  test('that do not exist are undefined', () => {
+    expect(binding.lookUpUser('no-such-user')).toBeUndefined();
+    expect(binding.lookUpUser(2 ** 32 - 7)).toBeUndefined();
+    expect(binding.lookUpGroup('no-such-group')).toBeUndefined();
+    expect(binding.lookUpUser('')).toBeUndefined();
+    expect(binding.lookUpUser('x'.repeat(100_000))).toBeUndefined();
+  });
+});
+
+describe('the hold of the thread pool', () => {
+  test('a hold that times out says so and lets the threads go', async () => {
+    // More than there are: the pool has 4 unless told otherwise.
+    expect(await binding.poolHold(512, 20)).toBe(false);
+    expect(binding.poolHeld()).toBe(0);
+    const { stat } = await import('node:fs/promises');
+    expect((await stat(files.file)).isFile()).toBe(true);
+  });
+
+  test('a held pool does no work until it is released', async () => {
+    expect(await binding.poolHold(4, 10_000)).toBe(true);
+    expect(binding.poolHeld()).toBeGreaterThanOrEqual(4);
+    const { stat } = await import('node:fs/promises');
+    let done = false;
+    const work = stat(files.file).then(() => {
+      done = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(done).toBe(false);
+    binding.poolRelease();
+    await work;
+    expect(binding.poolHeld()).toBe(0);
+  });
+
+  test('a second hold ends the first', async () => {
+    const first = binding.poolHold(512, 60_000);
+    const second = binding.poolHold(4, 10_000);
+    expect(await first).toBe(false);
+    expect(await second).toBe(true);
+    binding.poolRelease();
+  });
+
+  test('releasing nothing is no error', () => {
+    binding.poolRelease();
+    expect(binding.poolHeld()).toBe(0);
+  });
+});

@@ -1,0 +1,73 @@
+/** Descriptors for tests to limit, and a look at which are open that does not go through the package. */
+
+import { closeSync, fstatSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Far above what a test process has open. */
+const HIGHEST_FD = 512;
+
+/** Returns the numbers of the open descriptors, lowest first. */
+export function openDescriptors(): number[] {
+  return Array.from({ length: HIGHEST_FD }, (_, fd) => fd).filter((fd) => {
+    try {
+      fstatSync(fd);
+      return true;
+    } catch (error) {
+      // Without the right fstat it is open all the same.
+      return (error as NodeJS.ErrnoException).code !== 'EBADF';
+    }
+  });
+}
+
+/** Makes a directory for one file of tests, and says how to remove it. */
+export function temporaryDirectory(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'freebsd-capsule-test-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Files to open again and again, each time under a descriptor with every right. */
+export class ScratchFiles {
+  readonly #directory = temporaryDirectory();
+  readonly #open = new Set<number>();
+  readonly file: string;
+
+  constructor() {
+    this.file = join(this.#directory.path, 'scratch');
+    writeFileSync(this.file, 'content\n');
+  }
+
+  get directory(): string {
+    return this.#directory.path;
+  }
+
+  /** Opens the file; closeAll() closes it unless the test does. */
+  open(flags = 'r+'): number {
+    const fd = openSync(this.file, flags);
+    this.#open.add(fd);
+    return fd;
+  }
+
+  /** Returns a number that was a descriptor's a moment ago. */
+  closed(): number {
+    const fd = openSync(this.file, 'r');
+    closeSync(fd);
+    return fd;
+  }
+
+  closeAll(): void {
+    for (const fd of this.#open) {
+      try {
+        closeSync(fd);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
+      }
+    }
+    this.#open.clear();
+  }
+
+  remove(): void {
+    this.closeAll();
+    this.#directory.remove();
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Named prerequisites of tests. Each says why a test is skipped where it is not met, and belongs to the tier that it
+ * opens: where the environment promises that tier (`CAPSULE_REQUIRE=kernel,privileged`), being skipped is a failure.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { kernel } from 'freebsd-capsule';
+
+export type Tier = 'kernel' | 'privileged' | 'unprivileged' | 'bun';
+export type Runtime = 'node' | 'bun';
+
+const TIERS: readonly string[] = ['kernel', 'privileged', 'unprivileged', 'bun'] satisfies Tier[];
+
+export interface Requirement {
+  /** The tier that this opens; without one, a skip is never a failure. */
+  readonly tier?: Tier;
+  /** The reason for a skip; undefined when the requirement is met. */
+  missing(): string | undefined;
+}
+
+export const runtime: Runtime = process.versions.bun === undefined ? 'node' : 'bun';
+
+/** The real kernel answers, not the simulated one. */
+export const requireFreeBSD: Requirement = {
+  tier: 'kernel',
+  missing: () => (process.platform === 'freebsd' ? undefined : `this is ${process.platform}, not FreeBSD`),
+};
+
+/** The simulated kernel answers. */
+export const requireSimulation: Requirement = {
+  missing: () => (kernel.kind === 'simulated' ? undefined : 'the kernel is not the simulated one'),
+};
+
+/** Root on FreeBSD: what only root may do, jails above all. */
+export const requireRoot: Requirement = {
+  tier: 'privileged',
+  missing: () =>
+    requireFreeBSD.missing() ?? (process.geteuid?.() === 0 ? undefined : `user ${process.geteuid?.()} is not root`),
+};
+
+/** Not root: what root would be allowed, and another user is refused. */
+export const requireUnprivileged: Requirement = {
+  tier: 'unprivileged',
+  missing: () => (process.geteuid?.() === 0 ? 'root would be allowed what is to be refused' : undefined),
+};
+
+/** Outside of any jail. */
+export const requireUnjailed: Requirement = {
+  tier: 'privileged',
+  missing() {
+    const elsewhere = requireFreeBSD.missing();
+    if (elsewhere !== undefined) return elsewhere;
+    const { stdout } = spawnSync('/sbin/sysctl', ['-n', 'security.jail.jailed'], { encoding: 'utf8' });
+    const answer = stdout?.trim();
+    if (answer === '0') return undefined;
+    return answer === '1' ? 'this is inside a jail' : 'sysctl security.jail.jailed did not answer';
+  },
+};
+
+/** A kernel of this release or newer, for example `requireRelease(15.0)`; the simulated kernel counts with its own. */
+export function requireRelease(release: number): Requirement {
+  return {
+    missing() {
+      // 1501000 is 15.1: major, two digits of minor, three of what changed since. No minor release reached 10.
+      const needed = Math.trunc(release) * 100 + Math.round((release % 1) * 10);
+      const running = Math.floor(kernel.osreldate / 1000);
+      return running >= needed ? undefined : `the kernel is ${kernel.release}, older than ${release.toFixed(1)}`;
+    },
+  };
+}
+
+/** This very process runs in Node, or in Bun. The other one's run covers what is skipped. */
+export function requireRuntime(wanted: Runtime): Requirement {
+  return { missing: () => (runtime === wanted ? undefined : `this is ${runtime}, not ${wanted}`) };
+}
+
+/** The Bun that children are started with: `$BUN`, the one that `.ci/run` installs, or `bun` from PATH. */
+export function findBun(): string | undefined {
+  if (runtime === 'bun') return process.execPath;
+  // Two places, since this file also runs compiled, two folders deeper.
+  const installed = ['../../build/tools/bun/bun', '../../tools/bun/bun'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  );
+  const candidates =
+    process.env.BUN === undefined ? [...installed.filter((path) => existsSync(path)), 'bun'] : [process.env.BUN];
+  return candidates.find((program) => spawnSync(program, ['--version']).status === 0);
+}
+
+let bun: string | undefined | null = null;
+
+/** Some Bun can be started. */
+export const requireBun: Requirement = {
+  tier: 'bun',
+  missing() {
+    if (bun === null) bun = findBun();
+    return bun === undefined ? 'no bun was found ($BUN, PATH)' : undefined;
+  },
+};
+
+/** The tiers that the environment promises to be able to run. */
+export function promisedTiers(value = process.env.CAPSULE_REQUIRE ?? ''): Tier[] {
+  const names = value.split(',').map((name) => name.trim());
+  const tiers = names.filter((name) => name !== '');
+  for (const name of tiers) {
+    // A misspelt promise would be none.
+    if (!TIERS.includes(name)) throw new Error(`CAPSULE_REQUIRE: '${name}' is not one of ${TIERS.join(', ')}`);
+  }
+  return tiers as Tier[];
+}
+
+export interface Unmet {
+  readonly reason: string;
+  /** The promised tier that this skip breaks. */
+  readonly promised?: Tier;
+}
+
+/** Returns the first requirement that is not met, a promised one before any other. */
+export function firstUnmet(
+  needs: readonly Requirement[],
+  promised: readonly Tier[] = promisedTiers(),
+): Unmet | undefined {
+  let first: Unmet | undefined;
+  for (const { tier, missing } of needs) {
+    const reason = missing();
+    if (reason === undefined) continue;
+    if (tier !== undefined && promised.includes(tier)) return { reason, promised: tier };
+    first ??= { reason };
+  }
+  return first;
+}
