@@ -58,7 +58,9 @@ async function main(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
 
-  const client: ChildProcess = childProcess.spawn(process.execPath, ['-e', CLIENT], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const client: ChildProcess = childProcess.spawn(process.execPath, ['-e', CLIENT], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const answer = new Promise<string>((resolve, reject) => {
     let text = '';
     client.stdout?.setEncoding('utf8').on('data', (chunk: string) => {

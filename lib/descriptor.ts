@@ -92,6 +92,7 @@ export function toFd(value: unknown, name = 'fd'): number {
       const local = addressText(socket.localAddress ?? '', socket.localPort ?? 0);
       return findConnection(name, value, local, addressText(socket.remoteAddress ?? '', remotePort));
     }
+    if ('connecting' in value) throw invalidArgValue(name, value, 'is not connected');
     return findListener(name, value, Reflect.apply(address, value, []));
   }
   if (typeof address === 'object' && address !== null) return findListener(name, value, address);

@@ -14,7 +14,7 @@ export { Capability } from './capsicum/capability.ts';
 export { type FcntlCommand, getFcntls, limitFcntls } from './capsicum/fcntls.ts';
 export { getIoctls, type IoctlCommand, type IoctlName, limitIoctls } from './capsicum/ioctls.ts';
 export { enter, isSandboxed } from './capsicum/mode.ts';
-export { getRights, type Implied, limitRights, RIGHTS, type Right, Rights } from './capsicum/rights.ts';
+export { getRights, type Implied, limitRights, type Parts, RIGHTS, type Right, Rights } from './capsicum/rights.ts';
 export type { Capsule } from './capsule/capsule.ts';
 export {
   type DescriptorInfo,

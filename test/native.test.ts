@@ -264,6 +264,21 @@ describe('arguments that TypeScript would have stopped', () => {
   });
 });
 
+test('no call leaves a descriptor behind', () => {
+  const fd = files.open();
+  const before = openDescriptors();
+  for (let round = 0; round < 10; round++) {
+    binding.capRightsKnown(new Uint32Array(4));
+    binding.capRightsGet(fd, new Uint32Array(4));
+    binding.listDescriptors();
+    binding.retireDescriptor(fd);
+    binding.lookUpUser('root');
+    binding.lookUpGroup('daemon');
+    binding.kernelRelease();
+  }
+  expect(openDescriptors()).toEqual(before);
+});
+
 describe('a retired descriptor', () => {
   test('keeps its number, leads to /dev/null and has no rights', () => {
     const fd = files.open();

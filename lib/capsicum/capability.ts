@@ -21,8 +21,8 @@ import { getRights, type Implied, limitRights, type Right, type Rights } from '.
  */
 export class Capability<R extends Right = Right> implements Disposable {
   #fd: number;
-  /** Keeps `R` in the type; the rights as the kernel has them are in `rights`. */
-  declare protected readonly held: R;
+  /** Keeps `R` in the type: one with more rights passes for one with fewer, never the other way round. */
+  declare protected readonly allows: (right: R) => void;
 
   private constructor(fd: number) {
     this.#fd = fd;

@@ -93,8 +93,30 @@ export const COMPOSITES = {
   futimesat: ['futimes', 'lookup'],
   recv: ['read'],
   send: ['write'],
-  sock_client: ['connect', 'getpeername', 'getsockname', 'getsockopt', 'peeloff', 'recv', 'send', 'setsockopt', 'shutdown'],
-  sock_server: ['accept', 'bind', 'getpeername', 'getsockname', 'getsockopt', 'listen', 'peeloff', 'recv', 'send', 'setsockopt', 'shutdown'],
+  sock_client: [
+    'connect',
+    'getpeername',
+    'getsockname',
+    'getsockopt',
+    'peeloff',
+    'recv',
+    'send',
+    'setsockopt',
+    'shutdown',
+  ],
+  sock_server: [
+    'accept',
+    'bind',
+    'getpeername',
+    'getsockname',
+    'getsockopt',
+    'listen',
+    'peeloff',
+    'recv',
+    'send',
+    'setsockopt',
+    'shutdown',
+  ],
   kqueue: ['kqueue_event', 'kqueue_change'],
   poll_event: ['event'],
 } as const;
@@ -119,7 +141,14 @@ export type Implied<R extends Right> = {
   [N in Right]: [BitTable[N]] extends [BitTable[R]] ? N : never;
 }[Right];
 
+/** The rights with a bit of their own that `R` is made of: what `'pread'` stands for is `'read' | 'seek'`. */
+export type Parts<R extends Right> = R extends keyof Primitives
+  ? R
+  : R extends keyof Composites
+    ? Parts<Composites[R][number]>
+    : never;
+
 /** What is left of the rights `R` when those of `S` are taken away, as the kernel takes them: bit by bit. */
 export type Without<R extends Right, S extends Right> = {
-  [N in Implied<R>]: [BitTable[N] & BitTable[S]] extends [never] ? N : never;
-}[Implied<R>];
+  [N in Implied<R> & keyof Primitives]: [BitTable[N] & BitTable[S]] extends [never] ? N : never;
+}[Implied<R> & keyof Primitives];

@@ -3,9 +3,9 @@ import { native } from '../binding.ts';
 import { type DescriptorLike, toFd } from '../descriptor.ts';
 import { invalidArgType, invalidArgValue, withMore } from '../errors.ts';
 import type { NativeBinding } from '../native.ts';
-import { COMPOSITES, type Implied, PRIMITIVES, type Right, type Without } from './right-names.ts';
+import { COMPOSITES, type Parts, PRIMITIVES, type Right, type Without } from './right-names.ts';
 
-export type { Implied, Right } from './right-names.ts';
+export type { Implied, Parts, Right } from './right-names.ts';
 
 const PRIMITIVE_NAMES = Object.keys(PRIMITIVES) as (keyof typeof PRIMITIVES)[];
 
@@ -61,8 +61,10 @@ let ofMask: (mask: bigint) => Rights;
  * rights.has('write'); // false
  * ```
  */
-export class Rights<R extends Right = Right> implements Iterable<Implied<R>> {
+export class Rights<out R extends Right = Right> implements Iterable<R> {
   readonly #mask: bigint;
+  /** Keeps `R` in the type: a set of at most these rights. */
+  declare protected readonly names: R;
 
   static {
     maskOf = (rights) => rights.#mask;
@@ -82,13 +84,13 @@ export class Rights<R extends Right = Right> implements Iterable<Implied<R>> {
    *
    * @throws `ERR_INVALID_ARG_VALUE` for a name that rights(4) does not have, `ERR_INVALID_ARG_TYPE` for what is no name
    */
-  static of<const N extends readonly Right[]>(...names: N): Rights<N[number]> {
+  static of<const N extends readonly Right[]>(...names: N): Rights<Parts<N[number]>> {
     return new Rights(maskOfNames(names));
   }
 
   /** Makes the set of the rights in `names`, which may be another `Rights`. */
-  static from<R extends Right>(names: Rights<R> | Iterable<R>): Rights<R> {
-    if (names instanceof Rights) return names;
+  static from<R extends Right>(names: Rights<R> | Iterable<R>): Rights<Parts<R>> {
+    if (names instanceof Rights) return names as Rights<Parts<R>>;
     if (typeof names !== 'object' || names === null || !(Symbol.iterator in names)) {
       throw invalidArgType('rights', 'an instance of Rights or an iterable of names of rights', names);
     }
@@ -107,53 +109,53 @@ export class Rights<R extends Right = Right> implements Iterable<Implied<R>> {
   }
 
   /** Returns this set with the named rights added. The kernel itself only ever narrows. */
-  with<S extends Right>(...names: readonly S[]): Rights<R | S> {
+  with<T extends Right, S extends Right>(this: Rights<T>, ...names: readonly S[]): Rights<T | Parts<S>> {
     return new Rights(this.#mask | maskOfNames(names));
   }
 
   /** Returns this set without anything that the named rights stand for, as `cap_rights_clear(3)` does. */
-  without<S extends Right>(...names: readonly S[]): Rights<Without<R, S>> {
+  without<T extends Right, S extends Right>(this: Rights<T>, ...names: readonly S[]): Rights<Without<T, S>> {
     return new Rights(this.#mask & ~maskOfNames(names));
   }
 
   /** Returns what either set has. */
-  union<S extends Right>(other: Rights<S>): Rights<R | S> {
+  union<T extends Right, S extends Right>(this: Rights<T>, other: Rights<S>): Rights<T | S> {
     return new Rights(this.#mask | maskOfSet(other));
   }
 
   /** Returns what both sets have. */
-  intersection<S extends Right>(other: Rights<S>): Rights<Implied<R> & Implied<S>> {
+  intersection<T extends Right, S extends Right>(this: Rights<T>, other: Rights<S>): Rights<Parts<T> & Parts<S>> {
     return new Rights(this.#mask & maskOfSet(other));
   }
 
   /** Returns what this set has and the other has not. */
-  difference<S extends Right>(other: Rights<S>): Rights<Without<R, S>> {
+  difference<T extends Right, S extends Right>(this: Rights<T>, other: Rights<S>): Rights<Without<T, S>> {
     return new Rights(this.#mask & ~maskOfSet(other));
   }
 
   /** Tells whether the other set has all of this one. */
-  isSubsetOf<S extends Right>(other: Rights<S>): boolean {
+  isSubsetOf(other: Rights): boolean {
     return (this.#mask & ~maskOfSet(other)) === 0n;
   }
 
   /** Tells whether this set has all of the other one. */
-  isSupersetOf<S extends Right>(other: Rights<S>): boolean {
+  isSupersetOf(other: Rights): boolean {
     return (maskOfSet(other) & ~this.#mask) === 0n;
   }
 
   /** Tells whether both sets have the same rights. */
-  equals<S extends Right>(other: Rights<S>): boolean {
+  equals(other: Rights): boolean {
     return this.#mask === maskOfSet(other);
   }
 
-  *[Symbol.iterator](): Generator<Implied<R>> {
+  *[Symbol.iterator](): Generator<R> {
     const held = PRIMITIVE_NAMES.filter((_, index) => (this.#mask >> BigInt(index)) & 1n);
     const implied = new Set<string>(held.flatMap((name) => impliedBy(name)));
-    for (const name of held) if (!implied.has(name)) yield name as unknown as Implied<R>;
+    for (const name of held) if (!implied.has(name)) yield name as unknown as R;
   }
 
   /** The names, in iteration order. */
-  toJSON(): Implied<R>[] {
+  toJSON(): R[] {
     return [...this];
   }
 

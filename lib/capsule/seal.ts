@@ -3,7 +3,7 @@ import { native } from '../binding.ts';
 import { getFcntls, limitFcntls } from '../capsicum/fcntls.ts';
 import { getIoctls, ioctlNumbers, limitIoctls } from '../capsicum/ioctls.ts';
 import { getRights, knownRights, limitRights, type Rights } from '../capsicum/rights.ts';
-import { invalidState, withMore, workerUnsupported } from '../errors.ts';
+import { checkObject, invalidState, withMore, workerUnsupported } from '../errors.ts';
 import { kernel } from '../kernel.ts';
 import type { NativeBinding } from '../native.ts';
 import { Capsule } from './capsule.ts';
@@ -276,6 +276,7 @@ let underway = false;
  */
 export async function seal(plan: SealPlan = {}): Promise<Capsule> {
   if (!isMainThread) throw workerUnsupported('seal()');
+  checkObject('plan', plan);
   if (underway) throw invalidState('A seal of this process is under way');
   const binding = native('cap_enter');
   const progress = new Progress();

@@ -10,6 +10,7 @@ import {
   limitFcntls,
   limitIoctls,
   limitRights,
+  type Parts,
   RIGHTS,
   type Right,
   Rights,
@@ -61,8 +62,8 @@ describe('Rights', () => {
   test('the algebra is in the types', () => {
     expectTypeOf(Rights.of('read').with('write')).toEqualTypeOf<Rights<'read' | 'write'>>();
     expectTypeOf(Rights.of('read').union(Rights.of('write'))).toEqualTypeOf<Rights<'read' | 'write'>>();
-    expectTypeOf(Rights.of('pread').without('seek')).toEqualTypeOf<Rights<'read' | 'recv'>>();
-    expectTypeOf(Rights.of('pread').intersection(Rights.of('read', 'fstat'))).toEqualTypeOf<Rights<'read' | 'recv'>>();
+    expectTypeOf(Rights.of('pread').without('seek')).toEqualTypeOf<Rights<'read'>>();
+    expectTypeOf(Rights.of('pread').intersection(Rights.of('read', 'fstat'))).toEqualTypeOf<Rights<'read'>>();
     expectTypeOf(Rights.of('pread').difference(Rights.of('read'))).toEqualTypeOf<Rights<'seek' | 'seek_tell'>>();
     expectTypeOf(Rights.of('read').without('read')).toEqualTypeOf<Rights<never>>();
     // Taking the part away leaves nothing that has the name.
@@ -79,7 +80,7 @@ describe('Rights', () => {
   });
 
   test('iterating gives names of the set', () => {
-    expectTypeOf([...Rights.of('pread')]).toEqualTypeOf<Implied<'pread'>[]>();
+    expectTypeOf([...Rights.of('pread')]).toEqualTypeOf<('read' | 'seek')[]>();
     expectTypeOf(Rights.of('fstat').toJSON()).toEqualTypeOf<'fstat'[]>();
   });
 
@@ -88,6 +89,8 @@ describe('Rights', () => {
     new Rights(0n);
     // @ts-expect-error: read-only
     Rights.of('read').size = 2;
+    // Any set is a set.
+    expectTypeOf<Rights<'read'>>().toExtend<Rights>();
     // A set of fewer rights is not one of more.
     expectTypeOf<Rights<'read'>>().not.toEqualTypeOf<Rights<'write'>>();
   });
@@ -97,7 +100,7 @@ describe('Capability', () => {
   const wide = Capability.of(5, Rights.of('pread', 'fstat'));
 
   test('has the rights it was given', () => {
-    expectTypeOf(wide).toEqualTypeOf<Capability<'pread' | 'fstat'>>();
+    expectTypeOf(wide).toEqualTypeOf<Capability<'read' | 'seek' | 'fstat'>>();
     expectTypeOf(wide.fd).toEqualTypeOf<number>();
     expectTypeOf(wide.rights).toEqualTypeOf<Rights>();
     expectTypeOf(wide).toExtend<Disposable>();
@@ -114,7 +117,7 @@ describe('Capability', () => {
     expectTypeOf(wide.limit(Rights.of('seek', 'fstat'))).toEqualTypeOf<Capability<'seek' | 'fstat'>>();
     expectTypeOf(wide.limit(Rights.NONE)).toEqualTypeOf<Capability<never>>();
     expectTypeOf(Capability.of(5, Rights.of('read', 'seek')).limit(Rights.of('pread'))).toEqualTypeOf<
-      Capability<'pread'>
+      Capability<'read' | 'seek'>
     >();
   });
 
@@ -137,6 +140,14 @@ describe('Capability', () => {
     // @ts-expect-error: it cannot be written
     needsWrite(readOnly);
     needsWrite(Capability.of(5, Rights.of('write')));
+    needsWrite(Capability.of(5, Rights.of('read', 'write')));
+    const needsBoth = (_: Capability<'read' | 'write'>) => {};
+    // @ts-expect-error: it can only be read
+    needsBoth(readOnly);
+    const needsPread = (_: Capability<Parts<'pread'>>) => {};
+    needsPread(Capability.of(5, Rights.of('pread', 'fstat')));
+    // @ts-expect-error: it cannot be sought
+    needsPread(readOnly);
   });
 });
 
