@@ -276,10 +276,14 @@ let underway = false;
  */
 export async function seal(plan: SealPlan = {}): Promise<Capsule> {
   if (!isMainThread) throw workerUnsupported('seal()');
-  checkObject('plan', plan);
   if (underway) throw invalidState('A seal of this process is under way');
-  const binding = native('cap_enter');
   const progress = new Progress();
+  try {
+    checkObject('plan', plan);
+  } catch (error) {
+    throw progress.explain(error);
+  }
+  const binding = native('cap_enter');
   const release = () => binding.poolRelease();
   underway = true;
   let held = false;
