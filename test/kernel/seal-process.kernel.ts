@@ -93,6 +93,51 @@ kernelTest('standard streams on pipes work after the seal, and the exit status i
   assert.deepEqual([stderr, stdout, status, signal], ['and said so\n', 'got a line\n', 5, null]);
 });
 
+/** A program that seals itself on a terminal, switches to raw mode, and shows what is typed then. */
+const TERMINAL_PROGRAM = `
+  const { seal } = await import(process.argv[1]);
+  const { report } = await seal({});
+  const ioctls = report.descriptors.find(({ before }) => before.fd === 0).after.ioctls;
+  process.stdin.setRawMode(true);
+  process.stdin.once('data', (chunk) => {
+    process.stdin.setRawMode(false);
+    console.log('got ' + JSON.stringify(String(chunk)) + ' ' + ioctls.includes('TIOCSETA') + ' ' + process.stdout.isTTY);
+    process.exit(6);
+  });
+  console.log('ready');
+`;
+
+kernelTest(
+  'a terminal works after the seal: reading, raw mode, and restoring it at exit',
+  { needs: [requireFreeBSD] },
+  async () => {
+    const child = spawn(
+      // script(1) takes a pipe for its input, not the socket that a runtime makes of 'pipe'.
+      'sh',
+      [
+        '-c',
+        'cat | script -q /dev/null "$@"',
+        'sh',
+        process.execPath,
+        '--input-type=module',
+        '-e',
+        TERMINAL_PROGRAM,
+        packageUrl(),
+      ],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    );
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (!output.includes('ready') && (output + text).includes('ready')) child.stdin.write('typed\n');
+      output += text;
+      if (output.includes('got')) child.stdin.end();
+    });
+    const [status] = (await once(child, 'close')) as [number | null];
+    assert.match(output, /got "typed\\[nr]" true true/);
+    assert.equal(status, 6);
+  },
+);
+
 /** The package as a child outside the test's folders can import it. */
 function packageUrl(): string {
   return import.meta.resolve?.('freebsd-capsule') ?? compiled('../dist/index.js');
