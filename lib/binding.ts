@@ -30,6 +30,8 @@ function candidates(): string[] {
  * FreeBSD has until the simulation is asked for.
  */
 export function kernelKind(): 'freebsd' | 'simulated' | 'none' {
+  // Once there is one, that is the one: the variable may have changed since.
+  if (loaded !== undefined) return loaded.kernelKind;
   if (onFreeBSD) return 'freebsd';
   return process.env[KERNEL_VARIABLE] === 'simulated' ? 'simulated' : 'none';
 }

@@ -18,6 +18,7 @@ interface MaybeNetwork {
   readonly fd?: unknown;
   readonly _handle?: { readonly fd?: unknown } | null;
   readonly address?: unknown;
+  readonly isTTY?: unknown;
   readonly remotePort?: unknown;
   readonly localPort?: unknown;
 }
@@ -26,6 +27,8 @@ interface MaybeNetwork {
 export function addressText(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
+
+const SOCK_DGRAM = 2;
 
 /** Finds the listening socket that a server says it is bound to, for runtimes whose handles have no descriptor. */
 function findListener(name: string, server: object, address: unknown): number {
@@ -44,8 +47,11 @@ function findListener(name: string, server: object, address: unknown): number {
   } else {
     throw invalidArgValue(name, server, 'is not listening');
   }
+  // Datagram sockets do not listen; they are bound.
+  const datagram = 'bind' in server && !('listen' in server);
   const found = listOpenDescriptors().filter(
-    (descriptor) => descriptor.listening && (descriptor.local === local || descriptor.path === local),
+    (descriptor) =>
+      descriptor.local === local && (datagram ? descriptor.socketType === SOCK_DGRAM : descriptor.listening),
   );
   const [first] = found;
   if (first === undefined) throw invalidArgValue(name, server, `has no listening descriptor at ${local}`);
@@ -54,9 +60,11 @@ function findListener(name: string, server: object, address: unknown): number {
 }
 
 function findConnection(name: string, socket: object, local: string, peer: string): number {
-  const found = listOpenDescriptors().find((descriptor) => descriptor.local === local && descriptor.peer === peer);
-  if (found === undefined) throw invalidArgValue(name, socket, `has no descriptor connected from ${local} to ${peer}`);
-  return found.fd;
+  const found = listOpenDescriptors().filter((descriptor) => descriptor.local === local && descriptor.peer === peer);
+  const [first] = found;
+  if (first === undefined) throw invalidArgValue(name, socket, `has no descriptor connected from ${local} to ${peer}`);
+  if (found.length > 1) throw invalidArgValue(name, socket, 'has the addresses of another socket too; pass its fd');
+  return first.fd;
 }
 
 /**
@@ -73,7 +81,11 @@ export function toFd(value: unknown, name = 'fd'): number {
   if (typeof value !== 'object' || value === null) throw invalidArgType(name, EXPECTED, value);
 
   // A getter that throws is the caller's error, and nothing has been done yet.
-  const { fd, _handle: handle } = value as MaybeNetwork;
+  const { fd, _handle: handle, isTTY } = value as MaybeNetwork;
+  if (isTTY === true) {
+    // Limiting one of them would not limit the stream.
+    throw invalidArgValue(name, value, 'is a terminal, which the runtime has open more than once; pass a number');
+  }
   if (typeof fd === 'number') {
     if (fd === -1) throw invalidArgValue(name, value, 'is closed');
     checkInteger(`${name}.fd`, fd, 0, MAX_FD);

@@ -200,9 +200,12 @@ Descriptor FromDescriptor(int fd) {
       descriptor.vnode_type = KF_VTYPE_VCHR;
       break;
     case S_IFIFO:
-      // Pipes and kqueues both say so; the right to wait on it is a kqueue's.
-      descriptor.type =
-          HasRight(fd, CAP_KQUEUE_EVENT) && !HasRight(fd, CAP_READ) ? KF_TYPE_KQUEUE : KF_TYPE_PIPE;
+      // Pipes and kqueues both say so; rights that only one can use tell them apart.
+      if (!HasRight(fd, CAP_KQUEUE_EVENT)) {
+        descriptor.type = KF_TYPE_PIPE;
+      } else if (!HasRight(fd, CAP_READ) && !HasRight(fd, CAP_WRITE)) {
+        descriptor.type = KF_TYPE_KQUEUE;
+      }
       break;
     case S_IFSOCK:
       descriptor.type = KF_TYPE_SOCKET;
@@ -230,42 +233,55 @@ bool ReadKernelTable(std::vector<char>* table) {
   }
 }
 
-std::vector<Descriptor> ParseKernelTable(const std::vector<char>& table) {
-  std::vector<Descriptor> descriptors;
+// False with errno for a record that does not fit: half a list is none.
+bool ParseKernelTable(const std::vector<char>& table, std::vector<Descriptor>* descriptors) {
   size_t offset = 0;
-  while (offset + sizeof(int) <= table.size()) {
+  while (offset < table.size()) {
     int size = 0;
-    memcpy(&size, table.data() + offset, sizeof(size));
-    if (size <= 0 || offset + static_cast<size_t>(size) > table.size()) break;
+    const size_t left = table.size() - offset;
+    if (left >= sizeof(size)) memcpy(&size, table.data() + offset, sizeof(size));
+    if (size < static_cast<int>(offsetof(kinfo_file, kf_path)) ||
+        static_cast<size_t>(size) > left) {
+      errno = EPROTO;
+      return false;
+    }
     // Records are cut to their length: the copy gives each its whole struct.
     kinfo_file record = {};
     const size_t known = std::min(static_cast<size_t>(size), sizeof(record));
     memcpy(&record, table.data() + offset, known);
-    if (record.kf_fd >= 0) descriptors.push_back(FromKernelRecord(record, known));
+    if (record.kf_fd >= 0) descriptors->push_back(FromKernelRecord(record, known));
     offset += static_cast<size_t>(size);
   }
-  return descriptors;
+  return true;
 }
 
+// Asks each number until as many are found as the kernel says are open. Not up
+// to getdtablesize(3): a limit lowered later leaves higher ones open.
 bool ProbeDescriptors(std::vector<Descriptor>* descriptors) {
   int mib[4] = {CTL_KERN, KERN_PROC, KERN_PROC_NFDS, 0};
-  int open_count = 0;
-  size_t length = sizeof(open_count);
-  if (sysctl(mib, 4, &open_count, &length, nullptr, 0) != 0) return false;
-  const int limit = getdtablesize();
-  for (int fd = 0; fd < limit && static_cast<int>(descriptors->size()) < open_count; fd++) {
-    if (fcntl(fd, F_GETFD) >= 0) descriptors->push_back(FromDescriptor(fd));
+  constexpr int kHighest = 1 << 20;
+  for (int attempt = 0; attempt < 3; attempt++) {
+    int open_count = 0;
+    size_t length = sizeof(open_count);
+    if (sysctl(mib, 4, &open_count, &length, nullptr, 0) != 0) return false;
+    descriptors->clear();
+    for (int fd = 0; fd < kHighest && static_cast<int>(descriptors->size()) < open_count; fd++) {
+      if (fcntl(fd, F_GETFD) >= 0) descriptors->push_back(FromDescriptor(fd));
+    }
+    if (static_cast<int>(descriptors->size()) >= open_count) return true;
+    // Other threads closed some meanwhile: count again.
   }
-  return true;
+  errno = EOVERFLOW;
+  return false;
 }
 
 Napi::Value ListDescriptors(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   std::vector<char> table;
   std::vector<Descriptor> descriptors;
-  if (ReadKernelTable(&table)) {
-    descriptors = ParseKernelTable(table);
-  } else if (errno != EPERM || !ProbeDescriptors(&descriptors)) {
+  const bool listed = ReadKernelTable(&table) ? ParseKernelTable(table, &descriptors)
+                                              : errno == EPERM && ProbeDescriptors(&descriptors);
+  if (!listed) {
     ThrowSystemError(env, errno, "sysctl");
     return {};
   }

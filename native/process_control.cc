@@ -2,11 +2,18 @@
 // Keep this order: sys/procctl.h needs sys/types.h.
 #include <sys/procctl.h>
 #include <sys/resource.h>
+#include <sys/sysctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "addon.h"
+#include "arguments.h"
 #include "system_error.h"
 
 namespace {
@@ -46,10 +53,37 @@ Napi::Value DisableTracing(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), status == -1);
 }
 
+// The variables as exec(2) laid them down; setenv(3) since then does not show.
+Napi::Value InitialVariable(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Arguments arguments(info);
+  const std::string prefix = arguments.String(0) + "=";
+  if (arguments.failed()) return {};
+  int mib[4] = {CTL_KERN, KERN_PROC, KERN_PROC_ENV, getpid()};
+  // ARG_MAX is the most there can be of them.
+  std::vector<char> block(512 * 1024);
+  size_t length = block.size();
+  if (sysctl(mib, 4, block.data(), &length, nullptr, 0) != 0) {
+    ThrowSystemError(env, errno, "sysctl");
+    return {};
+  }
+  const std::string_view all(block.data(), length);
+  for (size_t start = 0; start < all.size();) {
+    const size_t end = std::min(all.find('\0', start), all.size());
+    const std::string_view variable = all.substr(start, end - start);
+    if (variable.substr(0, prefix.size()) == prefix) {
+      return Napi::String::New(env, std::string(variable.substr(prefix.size())));
+    }
+    start = end + 1;
+  }
+  return env.Undefined();
+}
+
 }  // namespace
 
 void AddProcessControl(Napi::Env env, Napi::Object exports) {
   AddFunction<DisableCoreDumps>(env, exports, "disableCoreDumps");
   AddFunction<NoNewPrivileges>(env, exports, "noNewPrivileges");
   AddFunction<DisableTracing>(env, exports, "disableTracing");
+  AddFunction<InitialVariable>(env, exports, "initialVariable");
 }

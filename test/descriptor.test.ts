@@ -33,7 +33,6 @@ const TAKES_FD: [name: string, call: (fd: never) => unknown][] = [
   ['limitIoctls', (fd) => limitIoctls(fd, [])],
   ['getFcntls', (fd) => getFcntls(fd)],
   ['limitFcntls', (fd) => limitFcntls(fd, [])],
-  ['Capability.of', (fd) => Capability.of(fd, Rights.of('read'))],
 ];
 
 const state = () => ({

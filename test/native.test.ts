@@ -39,6 +39,7 @@ const CONTRACT = {
   disableCoreDumps: [],
   noNewPrivileges: [],
   disableTracing: [],
+  initialVariable: ['name'],
   lookUpUser: ['name or id'],
   lookUpGroup: ['name'],
   switchUser: ['id or null', 'id or null'],

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { type DescriptorLike, toFd } from '../descriptor.ts';
-import { invalidArgValue } from '../errors.ts';
+import { toFd } from '../descriptor.ts';
+import { invalidArgType, invalidArgValue } from '../errors.ts';
 import { getRights, type Implied, limitRights, type Right, type Rights } from './rights.ts';
 
 /**
@@ -31,11 +31,17 @@ export class Capability<R extends Right = Right> implements Disposable {
   /**
    * Takes over an open descriptor, limits it to `rights`, and closes it when disposed of.
    *
+   * @param fd its number, which nothing else may close from now on; or a capability, which is spent. What closes its own
+   * descriptor (a FileHandle, a socket) cannot give it away.
    * @throws as `limitRights`; the descriptor then still belongs to the caller, as it was
    */
-  static of<R extends Right>(fd: DescriptorLike, rights: Rights<R>): Capability<R> {
+  static of<R extends Right>(fd: number | Capability<never>, rights: Rights<R>): Capability<R> {
+    if (typeof fd !== 'number' && !(fd instanceof Capability)) {
+      throw invalidArgType('fd', 'of type number or an instance of Capability', fd);
+    }
     const number = toFd(fd);
     limitRights(number, rights);
+    if (fd instanceof Capability) fd.#fd = -1;
     return new Capability<R>(number);
   }
 

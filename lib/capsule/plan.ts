@@ -31,7 +31,8 @@ export interface SealPlan {
   readonly descriptors?: Iterable<DescriptorPlan>;
   /**
    * What happens to descriptors that are neither the runtime's nor in the plan: `'limit'` to the least for their kind
-   * (default), `'close'`, or `'fail'`: refuse, naming them, with nothing changed.
+   * (default), `'close'`, or `'fail'`: refuse, naming them, with nothing changed. With `'limit'` a listening socket goes on
+   * accepting, and a UNIX socket receiving descriptors from its other end.
    *
    * `'close'` closes the file and leaves /dev/null without rights under the number, so that an owner who does not know
    * cannot reach whatever would get the number next.
@@ -47,7 +48,10 @@ export interface SealPlan {
   readonly coreDumps?: boolean;
   /** Whether it, and what it starts, may still gain privileges by executing a set-id file. Default: false. */
   readonly newPrivileges?: boolean;
-  /** Whether it, and what it starts, may still be traced by a debugger. Default: false. */
+  /**
+   * Whether it, and what it starts, may still be traced by a debugger, and an inspector that is open (`--inspect`) stay
+   * open. Default: false.
+   */
   readonly debugger?: boolean;
   /** How long file-system and DNS calls in flight may take to finish, in milliseconds. Default: 5000. */
   readonly drainTimeout?: number;
@@ -58,6 +62,8 @@ export interface CheckedPlan {
   readonly servers: ReadonlySet<number>;
   readonly sockets: ReadonlySet<number>;
   readonly descriptors: ReadonlyMap<number, Limits>;
+  /** Every descriptor that the plan names, as it was when the plan was checked. */
+  readonly named: ReadonlyMap<number, DescriptorInfo>;
   readonly unlisted: 'limit' | 'close' | 'fail';
   readonly prewarm: readonly (() => unknown)[];
   readonly uid: number | null;
@@ -215,6 +221,7 @@ export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): Chec
     servers: new Set(servers),
     sockets: new Set(sockets),
     descriptors: new Map(descriptors),
+    named: new Map([...claimed.keys()].flatMap((fd) => [[fd, byFd.get(fd) as DescriptorInfo] as const])),
     unlisted,
     prewarm,
     ...userOf(plan, groupOf(plan)),

@@ -35,7 +35,7 @@ export interface SealedDescriptor {
 
 /** The data of a report, as `toJSON` gives it. */
 export interface SealReportData {
-  readonly kernel: { readonly kind: 'freebsd' | 'simulated' | 'none'; readonly release: string };
+  readonly kernel: { readonly kind: 'freebsd' | 'simulated'; readonly release: string };
   readonly steps: readonly SealStep[];
   readonly descriptors: readonly SealedDescriptor[];
 }
@@ -88,9 +88,9 @@ export class SealReport implements SealReportData {
   toString(): string {
     const { kind, release } = this.kernel;
     const title =
-      kind === 'simulated'
-        ? `Sealed against a SIMULATED kernel (FreeBSD ${release}): nothing is protected`
-        : `Sealed on FreeBSD ${release}`;
+      kind === 'freebsd'
+        ? `Sealed on FreeBSD ${release}`
+        : `Sealed against a SIMULATED kernel (FreeBSD ${release}): nothing is protected`;
     const steps = this.steps.map(({ name, state, detail }) => ({ step: name, state, detail }));
     const descriptors = this.descriptors.map(({ before, after }) => ({
       fd: before.fd,

@@ -1,8 +1,8 @@
 /**
  * The least that each kind of descriptor needs for a Node or Bun process to go on using it, as `seal` gives it.
  *
- * Found by trial on FreeBSD 15.1 with Node 20.19 (libuv 1.46) and Bun 1.4; `test/kernel/roles.kernel.ts` runs a server
- * with these and shows what a right of them is for.
+ * Found by trial on FreeBSD 15.1 with Node 20.19 (libuv 1.46) and Bun 1.4; `test/kernel/seal-server.kernel.ts`
+ * and `seal-process.kernel.ts` run with these and show what a right of them is for.
  */
 
 import type { FcntlCommand } from '../capsicum/fcntls.ts';

@@ -1,13 +1,13 @@
 import { isMainThread } from 'node:worker_threads';
 import { native } from '../binding.ts';
 import { getFcntls, limitFcntls } from '../capsicum/fcntls.ts';
-import { getIoctls, ioctlNumbers, limitIoctls } from '../capsicum/ioctls.ts';
-import { getRights, knownRights, limitRights, type Rights } from '../capsicum/rights.ts';
+import { getIoctls, type IoctlCommand, ioctlNumbers, limitIoctls } from '../capsicum/ioctls.ts';
+import { getRights, knownRights, limitRights, Rights } from '../capsicum/rights.ts';
 import { checkObject, invalidState, withMore, workerUnsupported } from '../errors.ts';
-import { kernel } from '../kernel.ts';
 import type { NativeBinding } from '../native.ts';
 import { Capsule } from './capsule.ts';
 import { type DescriptorInfo, listDescriptors } from './inventory.ts';
+import { checkOutsideControl } from './outside-control.ts';
 import { type CheckedPlan, checkPlan, type SealPlan } from './plan.ts';
 import { keepWorkingDirectory, prewarm } from './prewarm.ts';
 import { type SealedDescriptor, SealReport, type SealStep, type SealStepName, whereabouts } from './report.ts';
@@ -20,7 +20,11 @@ class Progress {
   current: SealStepName = 'check';
   /** Descriptors limited or closed so far. */
   changed = 0;
-  entered = false;
+  readonly #binding: NativeBinding | undefined;
+
+  constructor(binding?: NativeBinding) {
+    this.#binding = binding;
+  }
 
   done(detail: string): void {
     this.steps.push({ name: this.current, state: 'done', detail });
@@ -33,11 +37,15 @@ class Progress {
   /** Adds to an error how far the seal came. */
   explain(error: unknown): Error {
     const irreversible = this.steps.filter(({ name, state }) => state === 'done' && !REVERSIBLE.has(name));
+    const begun = !REVERSIBLE.has(this.current) && !this.steps.some(({ name }) => name === this.current);
     const changes = [
       ...(this.changed > 0 ? [`${this.changed} descriptors limited`] : []),
       ...irreversible.filter(({ name }) => name !== 'limit').map(({ name }) => name),
+      // It may have several parts, and have taken some.
+      ...(begun && this.current !== 'limit' ? [`perhaps ${this.current}`] : []),
     ];
-    const outcome = this.entered
+    // Not what was called, but what the kernel says: others can enter too.
+    const outcome = this.#binding?.capGetMode()
       ? 'this process IS in capability mode, but what it holds is not verified'
       : changes.length === 0
         ? 'nothing was changed'
@@ -63,7 +71,9 @@ function withOwner(
   if (plan.servers.has(descriptor.fd)) return { ...descriptor, owner: 'server' };
   if (plan.sockets.has(descriptor.fd)) return { ...descriptor, owner: 'socket' };
   if (plan.descriptors.has(descriptor.fd)) return { ...descriptor, owner: 'caller' };
-  const accepted = descriptor.peer !== undefined && listeners.some((listener) => acceptedBy(descriptor, listener));
+  // The client's end of a UNIX connection has no name, so that there is no peer to see.
+  const connected = descriptor.peer !== undefined || (descriptor.kind === 'unix' && descriptor.listening === false);
+  const accepted = connected && listeners.some((listener) => acceptedBy(descriptor, listener));
   return accepted ? { ...descriptor, owner: 'server' } : descriptor;
 }
 
@@ -81,11 +91,34 @@ function acceptedBy({ kind, local }: DescriptorInfo, listener: DescriptorInfo): 
   return WILDCARDS.has(host) && split(local)[1] === port;
 }
 
-function fateOf(descriptor: DescriptorInfo, plan: CheckedPlan, known: Rights): Fate {
+function fateOf(descriptor: DescriptorInfo, plan: CheckedPlan, known: Rights, open: readonly DescriptorInfo[]): Fate {
   const planned = plan.descriptors.get(descriptor.fd);
   if (planned !== undefined) return { limits: planned };
   if (descriptor.owner === 'caller' && plan.unlisted === 'close') return { close: true };
-  return { limits: narrowed(leastLimits(descriptor), descriptor, known) };
+  const limits = narrowed(leastLimits(descriptor), descriptor, known);
+  return {
+    limits: descriptor.owner === 'stdio' && descriptor.fd > 2 ? asStdio(limits, descriptor, plan, open) : limits,
+  };
+}
+
+/** A runtime's own copy of a terminal can do what the standard streams on that terminal can do together, and no more. */
+function asStdio(limits: Limits, { path }: DescriptorInfo, plan: CheckedPlan, open: readonly DescriptorInfo[]): Limits {
+  const streams = open.filter((descriptor) => descriptor.fd <= 2 && descriptor.path === path);
+  const given = streams.map((stream) => plan.descriptors.get(stream.fd) ?? leastLimits(stream));
+  return {
+    rights: limits.rights.intersection(given.reduce<Rights>((all, { rights }) => all.union(rights), Rights.NONE)),
+    ioctls:
+      limits.ioctls === 'all'
+        ? 'all'
+        : limits.ioctls.filter((command) =>
+            given.some(({ ioctls }) => ioctls === 'all' || ioctlNumbers(ioctls)?.includes(numberOf(command))),
+          ),
+    fcntls: limits.fcntls.filter((command) => given.some(({ fcntls }) => fcntls.includes(command))),
+  };
+}
+
+function numberOf(command: IoctlCommand): number {
+  return ioctlNumbers([command])?.[0] ?? -1;
 }
 
 /** The least for a kind, without what the descriptor does not have (any more) or this kernel does not know. */
@@ -138,9 +171,24 @@ function unlistedError(strangers: readonly DescriptorInfo[]): Error {
   );
 }
 
+/** Throws unless the descriptors that the plan names are still the files they were when it was checked. */
+function checkNamed(plan: CheckedPlan, open: readonly DescriptorInfo[]): void {
+  for (const [fd, { kind, path, local, listening }] of plan.named) {
+    const now = open.find((descriptor) => descriptor.fd === fd);
+    if (now === undefined) throw invalidState(`Descriptor ${fd} of the plan was closed while the seal was under way`);
+    if (now.kind !== kind || now.path !== path || now.local !== local || now.listening !== listening) {
+      throw invalidState(
+        `Descriptor ${fd} of the plan was ${kind} ${path ?? local ?? ''} and became ${now.kind} ` +
+          `${now.path ?? now.local ?? ''} while the seal was under way`,
+      );
+    }
+  }
+}
+
 /** Takes over what is open now, in the order of numbers, with the owners that the plan gives. */
 function takeInventory(plan: CheckedPlan): DescriptorInfo[] {
   const open = listDescriptors();
+  checkNamed(plan, open);
   const listeners = open.filter(({ fd }) => plan.servers.has(fd));
   const owned = open.map((descriptor) => withOwner(descriptor, plan, listeners));
   if (plan.unlisted === 'fail') {
@@ -157,38 +205,38 @@ function limitAll(binding: NativeBinding, plan: CheckedPlan, progress: Progress)
   const attempts = 10;
   for (let attempt = 0; attempt < attempts; attempt++) {
     const open = takeInventory(plan);
-    for (const fd of [...plan.servers, ...plan.sockets, ...plan.descriptors.keys()]) {
-      if (!open.some((descriptor) => descriptor.fd === fd)) {
-        throw invalidState(`Descriptor ${fd} of the plan was closed while the seal was under way`);
-      }
-    }
     const fresh = open.filter((descriptor) => !handled.has(descriptor.fd));
     if (fresh.length === 0) return handled;
     for (const descriptor of fresh) {
-      const fate = fateOf(descriptor, plan, known);
+      const fate = fateOf(descriptor, plan, known, open);
+      // Before, not after: of a descriptor's three limits, the first may hold when the second fails.
+      progress.changed++;
       if ('close' in fate) binding.retireDescriptor(descriptor.fd);
       else limit(descriptor.fd, fate.limits);
       handled.set(descriptor.fd, [descriptor, fate]);
-      progress.changed++;
     }
   }
   throw invalidState(`Other threads went on opening descriptors; after ${attempts} rounds some were new still`);
 }
 
 /** Reads every descriptor back, and makes sure that there is no other. */
-function verifyAll(handled: ReadonlyMap<number, [DescriptorInfo, Fate]>): SealedDescriptor[] {
+function verifyAll(handled: ReadonlyMap<number, [DescriptorInfo, Fate]>, plan: CheckedPlan): SealedDescriptor[] {
   const open = new Set(listDescriptors().map(({ fd }) => fd));
   const result: SealedDescriptor[] = [];
   for (const [fd, [before, fate]] of handled) {
-    const present = open.delete(fd);
+    open.delete(fd);
     if ('close' in fate) {
       const left = getRights(fd);
       if (left.size > 0) throw new Error(`Descriptor ${fd} was to be closed, but has the rights ${left}`);
       result.push({ before });
       continue;
     }
-    // Another thread may have closed one of its own meanwhile: no descriptor, no rights.
-    if (present) result.push({ before, after: verified(fd, fate.limits) });
+    try {
+      result.push({ before, after: verified(fd, fate.limits) });
+    } catch (error) {
+      // Another thread may have closed one of its own meanwhile: no descriptor, no rights.
+      if ((error as NodeJS.ErrnoException).code !== 'EBADF' || plan.named.has(fd)) throw error;
+    }
   }
   if (open.size > 0) {
     throw new Error(`Another thread opened descriptors after the limits were set: ${[...open].join(', ')}`);
@@ -251,12 +299,13 @@ let underway = false;
  * 10. `verify`: capability mode is on and the rights, ioctls and fcntls of each descriptor are what was asked for. A
  *    mismatch is an error, and then the process is in capability mode all the same.
  *
- * From step 4 to 10 no JavaScript of the caller runs.
+ * From step 4 to 10 no JavaScript runs in this thread but the seal's; worker threads go on.
  *
  * @param plan what to keep; `{}` keeps standard streams and the runtime
  * @returns the capsule, with a report of each step and each descriptor
  * @throws the argument errors of the plan; `ERR_INVALID_STATE` when the process is sealed already, when a seal is under
- * way, or for an unlisted descriptor with `unlisted: 'fail'`; `ETIMEDOUT` when file-system or DNS work does not finish;
+ * way, for an unlisted descriptor with `unlisted: 'fail'`, for an open inspector or IPC channel that the plan does not
+ * allow, and when a descriptor of the plan becomes another while the seal is under way; `ETIMEDOUT` when file-system or DNS work does not finish;
  * `EPERM` for `user` or `group` without privilege; `ENOSYS` without a FreeBSD kernel;
  * `ERR_WORKER_UNSUPPORTED_OPERATION` in a worker thread
  * @see [capsicum(4)](https://man.freebsd.org/cgi/man.cgi?query=capsicum&sektion=4)
@@ -277,13 +326,16 @@ let underway = false;
 export async function seal(plan: SealPlan = {}): Promise<Capsule> {
   if (!isMainThread) throw workerUnsupported('seal()');
   if (underway) throw invalidState('A seal of this process is under way');
-  const progress = new Progress();
   try {
     checkObject('plan', plan);
   } catch (error) {
-    throw progress.explain(error);
+    throw new Progress().explain(error);
   }
   const binding = native('cap_enter');
+  const progress = new Progress(binding);
+  const stillOutside = () => {
+    if (binding.capGetMode()) throw invalidState('Something else entered capability mode while the seal was under way');
+  };
   const release = () => binding.poolRelease();
   underway = true;
   let held = false;
@@ -291,12 +343,14 @@ export async function seal(plan: SealPlan = {}): Promise<Capsule> {
     if (binding.capGetMode()) throw invalidState('This process is in capability mode already');
     const checked = checkPlan(plan, listDescriptors());
     takeInventory(checked);
+    await checkOutsideControl(checked);
     progress.done(
       `${checked.servers.size} servers, ${checked.sockets.size} sockets, ${checked.descriptors.size} others`,
     );
 
     progress.current = 'prewarm';
     const directory = await prewarm(checked.prewarm);
+    stillOutside();
     progress.done(
       `standard streams, time zone, resolver, cryptography, working directory; ${checked.prewarm.length} callbacks`,
     );
@@ -306,6 +360,7 @@ export async function seal(plan: SealPlan = {}): Promise<Capsule> {
     process.once('exit', release);
     const threads = await holdThreadPool(binding, checked.drainTimeout);
     held = true;
+    stillOutside();
     progress.done(`all ${threads} threads of the pool held outside the kernel`);
 
     progress.current = 'limit';
@@ -315,20 +370,18 @@ export async function seal(plan: SealPlan = {}): Promise<Capsule> {
     limitProcess(binding, checked, progress);
 
     progress.current = 'enter';
-    held = binding.poolHeld() > 0;
-    if (!held) throw invalidState('The thread pool was not held to the end');
+    if (binding.poolHeld() !== threads) throw invalidState('The thread pool was not held to the end');
     binding.capEnter();
-    progress.entered = true;
     progress.done('cap_enter(2)');
 
     progress.current = 'verify';
     if (!binding.capGetMode()) throw new Error('cap_getmode(2) says that this process is not in capability mode');
-    const descriptors = verifyAll(handled);
+    const descriptors = verifyAll(handled, checked);
     progress.done(`cap_getmode(2) is 1; rights, ioctls and fcntls of ${descriptors.length} descriptors as asked`);
     keepWorkingDirectory(directory);
     return new Capsule(
       new SealReport({
-        kernel: { kind: kernel.kind, release: kernel.release },
+        kernel: { kind: binding.kernelKind, release: binding.kernelRelease() },
         steps: progress.steps,
         descriptors,
       }),

@@ -13,7 +13,8 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <functional>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -138,12 +139,20 @@ int FileDescriptors(void* old, size_t* old_length) {
   return Answer(table.data(), table.size(), old, old_length);
 }
 
+int InitialEnvironment(void* old, size_t* old_length) {
+  if (simulation::InCapabilityMode()) return Fail(EPERM);
+  std::ifstream file("/proc/self/environ", std::ios::binary);
+  const std::string block((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  return Answer(block.data(), block.size(), old, old_length);
+}
+
 }  // namespace
 
 int sysctl(const int* name, unsigned int name_length, void* old, size_t* old_length, const void*,
            size_t) {
   if (name_length == 4 && name[0] == CTL_KERN && name[1] == KERN_PROC) {
     if (name[2] == KERN_PROC_FILEDESC) return FileDescriptors(old, old_length);
+    if (name[2] == KERN_PROC_ENV) return InitialEnvironment(old, old_length);
     if (name[2] == KERN_PROC_NFDS) {
       const int count = static_cast<int>(simulation::OpenDescriptors().size());
       return Answer(&count, sizeof(count), old, old_length);

@@ -95,6 +95,29 @@ describe('Capability', () => {
     expect(caught(() => capability.rights).code).toBe('ERR_INVALID_ARG_VALUE');
   });
 
+  test('takes over from another capability, which is spent', () => {
+    const first = Capability.of(files.open(), Rights.of('read', 'fstat'));
+    const fd = first.fd;
+    const second = Capability.of(first, Rights.of('read'));
+    expect([first.fd, second.fd]).toEqual([-1, fd]);
+    first.close();
+    expect(openDescriptors()).toContain(fd);
+    second.close();
+    expect(openDescriptors()).not.toContain(fd);
+  });
+
+  test('does not take a descriptor from an object that closes it itself', () => {
+    const fd = files.open();
+    const before = getRights(fd);
+    for (const owner of [{ fd }, { _handle: { fd } }, null, undefined, 'x', [fd]]) {
+      const untyped = owner as unknown as number;
+      expect(caught(() => Capability.of(untyped, Rights.of('read'))).code).toBe('ERR_INVALID_ARG_TYPE');
+    }
+    expect(caught(() => Capability.of(-1, Rights.of('read'))).code).toBe('ERR_OUT_OF_RANGE');
+    expect(caught(() => Capability.of(files.closed(), Rights.of('read'))).code).toBe('EBADF');
+    expect(getRights(fd).equals(before)).toBe(true);
+  });
+
   test('disposing closes', () => {
     const fd = files.open();
     Capability.of(fd, Rights.of('read'))[Symbol.dispose]();

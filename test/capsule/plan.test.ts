@@ -56,6 +56,7 @@ describe('a plan', () => {
     const defaults = {
       ...{ servers: new Set(), sockets: new Set(), descriptors: new Map(), prewarm: [], unlisted: 'limit' },
       ...{ uid: null, gid: null, coreDumps: false, newPrivileges: false, debugger: false, drainTimeout: 5000 },
+      named: new Map(),
     };
     expect(check({})).toEqual(defaults);
     const allUndefined = Object.fromEntries(

@@ -90,6 +90,21 @@ kernelTest('listing descriptors opens and leaks none, in capability mode too', a
   assert.deepEqual(seen.file, ['file', null, 'read']);
 });
 
+kernelTest('in capability mode an event queue is never called a pipe', async () => {
+  const seen = await inChild((capsule) => {
+    const queues = capsule
+      .listDescriptors()
+      .filter(({ kind }) => kind === 'kqueue')
+      .map(({ fd }) => fd);
+    capsule.limitRights(queues[0] ?? -1, ['kqueue', 'event', 'fstat']);
+    capsule.enter();
+    const kinds = capsule.listDescriptors().filter(({ fd }) => queues.includes(fd));
+    return { limited: kinds[0]?.kind, others: kinds.slice(1).map(({ kind }) => kind) };
+  });
+  assert.notEqual(seen.limited, 'pipe');
+  assert.ok(!seen.others.includes('pipe'), String(seen.others));
+});
+
 kernelTest('an accepted connection inherits the rights of its listener', async () => {
   const rights = await inChild(async (capsule) => {
     const net = process.getBuiltinModule('node:net');

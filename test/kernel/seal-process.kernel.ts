@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { compiled } from '../support/compiled.ts';
 import { childOutcome, inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
-import { requireFreeBSD, requireRoot, requireRuntime, requireUnprivileged } from '../support/requirements.ts';
+import { requireFreeBSD, requireRoot, requireRuntime, requireUnprivileged, runtime } from '../support/requirements.ts';
 
 kernelTest('seal({}) keeps the runtime, its timers, its pool and standard streams alive', async () => {
   const outcome = await childOutcome(async (capsule) => {
@@ -95,7 +95,12 @@ kernelTest('standard streams on pipes work after the seal, and the exit status i
 
 /** A program that seals itself on a terminal, switches to raw mode, and shows what is typed then. */
 const TERMINAL_PROGRAM = `
-  const { seal } = await import(process.argv[1]);
+  const { limitRights, seal } = await import(process.argv[1]);
+  // One descriptor of several: limiting it would not limit the stream.
+  try {
+    limitRights(process.stdout, ['fstat']);
+    process.exit(8);
+  } catch {}
   const { report } = await seal({});
   const ioctls = report.descriptors.find(({ before }) => before.fd === 0).after.ioctls;
   process.stdin.setRawMode(true);
@@ -437,3 +442,132 @@ kernelTest(
     assert.equal(seen?.sandboxed, false);
   },
 );
+
+/** Blocks `count` threads of the pool in open(2) of a FIFO that nobody writes, and tells what seal() says to that. */
+async function sealWithBusyPool(count: number, size?: string): Promise<{ refusal: string; sandboxed: boolean }> {
+  const folder = mkdtempSync(join(tmpdir(), 'capsule-'));
+  try {
+    const fifo = join(folder, 'fifo');
+    assert.equal(spawnSync('mkfifo', [fifo]).status, 0);
+    return await inChild(
+      async (capsule, { fifo, count, size }) => {
+        const fs = process.getBuiltinModule('node:fs');
+        // The pool has its size from here on, whatever the variable says later.
+        await fs.promises.stat('/');
+        if (size !== undefined) process.env.UV_THREADPOOL_SIZE = size;
+        const opening = Array.from({ length: count }, () => fs.promises.open(fifo, 'r'));
+        let refusal = 'sealed';
+        try {
+          await capsule.seal({ drainTimeout: 700 });
+        } catch (error) {
+          refusal = `${(error as NodeJS.ErrnoException).code} ${(error as Error).message}`;
+        }
+        const outcome = { refusal, sandboxed: capsule.isSandboxed() };
+        // Lets them go: opened for both ways, it blocks nobody.
+        const writer = fs.openSync(fifo, 'r+');
+        await Promise.allSettled(opening.map(async (handle) => (await handle).close()));
+        fs.closeSync(writer);
+        return outcome;
+      },
+      { input: { fifo, count, size } },
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+kernelTest('a pool with no free thread at all refuses the seal in time', async () => {
+  const { refusal, sandboxed } = await sealWithBusyPool(64);
+  assert.match(refusal, /^ETIMEDOUT .*nothing was changed/s);
+  assert.equal(sandboxed, false);
+});
+
+kernelTest('a pool that was made to look smaller refuses the seal while threads are in the kernel', async () => {
+  // Two of four threads (as many as processors in Bun) are free, and the variable says that there are but two.
+  const { refusal, sandboxed } = await sealWithBusyPool(runtime === 'node' ? 2 : 1, '2');
+  assert.match(refusal, /^ETIMEDOUT .*nothing was changed/s);
+  assert.equal(sandboxed, false);
+});
+
+kernelTest('a descriptor of the plan that becomes another file is refused', async () => {
+  const seen = await inChild(async (capsule) => {
+    const fs = process.getBuiltinModule('node:fs');
+    const fd = fs.openSync('/etc/passwd', 'r');
+    let reused = -1;
+    const swap = () => {
+      fs.closeSync(fd);
+      reused = fs.openSync('/etc/group', 'r');
+    };
+    try {
+      await capsule.seal({ descriptors: [{ fd, rights: ['read'] }], prewarm: [swap] });
+      return { message: 'sealed', reused: reused === fd };
+    } catch (error) {
+      return { message: (error as Error).message, reused: reused === fd };
+    }
+  });
+  assert.equal(seen.reused, true);
+  assert.match(seen.message, /was file \/etc\/passwd and became file \/etc\/group.*nothing was changed/s);
+});
+
+kernelTest('entering capability mode meanwhile is noticed, and the error says what the kernel says', async () => {
+  const message = await inChild(async (capsule) => {
+    try {
+      await capsule.seal({ prewarm: [() => capsule.enter()] });
+      return 'sealed';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  });
+  assert.match(message, /this process IS in capability mode/);
+});
+
+kernelTest(
+  'an open inspector refuses the seal, unless the plan allows a debugger',
+  { needs: [requireRuntime('node')] },
+  async () => {
+    const outcome = async (plan: object): Promise<string> =>
+      await inChild(
+        async (capsule, plan) =>
+          await capsule.seal(plan).then(
+            () => 'sealed',
+            (error: Error) => error.message,
+          ),
+        { input: plan, execArgv: ['--inspect=127.0.0.1:0'] },
+      );
+    assert.match(await outcome({}), /^The inspector is open.*nothing was changed/s);
+    assert.equal(await outcome({ debugger: true }), 'sealed');
+  },
+);
+
+kernelTest('an IPC channel refuses the seal, unless it is closed or in the plan', async () => {
+  const outcome = async (plan: string): Promise<string> => {
+    const program = `
+      const { seal } = await import(process.argv[1]);
+      console.log(await seal(${plan}).then(() => 'sealed', (error) => error.message));
+      process.exit();
+    `;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program, packageUrl()], {
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    });
+    let output = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+    await once(child, 'close');
+    return output;
+  };
+  assert.match(await outcome('{}'), /^This process has an IPC channel.*nothing was changed/s);
+  assert.equal(await outcome("{ unlisted: 'close' }"), 'sealed\n');
+});
+
+kernelTest('a report says which kernel answered, whatever the environment says by then', async () => {
+  const title = await inChild(async (capsule) => {
+    const { report } = await capsule.seal({
+      prewarm: [() => Reflect.deleteProperty(process.env, 'FREEBSD_CAPSULE_KERNEL')],
+    });
+    return [report.kernel.kind, report.toString().split('\n')[0], capsule.kernel.kind];
+  });
+  const [kind, line, now] = title;
+  assert.equal(kind, now);
+  assert.match(line ?? '', kind === 'freebsd' ? /^Sealed on FreeBSD 1/ : /^Sealed against a SIMULATED kernel/);
+});

@@ -82,6 +82,26 @@ kernelTest('a server on a UNIX socket seals itself and goes on serving', async (
   }
 });
 
+kernelTest('a client of a UNIX server keeps its connection when strangers are closed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'capsule-'));
+  try {
+    const socketPath = join(folder, 'socket');
+    await using server = await ServerProcess.start({ protocol: 'http', path: socketPath, plan: { unlisted: 'close' } });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    try {
+      await get({ socketPath, agent });
+      const { report } = await server.tell<{ report: SealReportData }>('seal');
+      const connections = report.descriptors.filter(({ before }) => before.owner === 'server' && !before.listening);
+      assert.equal(connections.length, 1);
+      assert.equal((await get({ socketPath, agent })).status, 200);
+    } finally {
+      agent.destroy();
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 /** What a client sees of a listener sealed with one right less. */
 async function servedWithout(right: 'accept' | 'read' | 'write' | 'event'): Promise<string> {
   await using server = await ServerProcess.start({ protocol: 'http', without: [right] });
