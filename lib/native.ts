@@ -63,7 +63,7 @@ export interface NativeBinding {
   noNewPrivileges(): boolean;
   /** procctl(2) PROC_TRACE_CTL_DISABLE_EXEC; returns true when the status read back says that tracing is off. */
   disableTracing(): boolean;
-  /** The value that an environment variable had when the program was started (KERN_PROC_ENV). */
+  /** The value that an environment variable had when the program was started (kern.ps_strings). */
   initialVariable(name: string): string | undefined;
   /** getpwnam(3) / getpwuid(3): uid and primary gid, or undefined when there is none. */
   lookUpUser(nameOrUid: string | number): { uid: number; gid: number } | undefined;

@@ -1,16 +1,14 @@
 #include <sys/types.h>
-// Keep this order: sys/procctl.h needs sys/types.h.
+// Keep this order: sys/exec.h and sys/procctl.h need sys/types.h.
+#include <sys/exec.h>
 #include <sys/procctl.h>
 #include <sys/resource.h>
 #include <sys/sysctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "addon.h"
 #include "arguments.h"
@@ -53,28 +51,27 @@ Napi::Value DisableTracing(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), status == -1);
 }
 
-// The variables as exec(2) laid them down; setenv(3) since then does not show.
+// Reads the variables where exec(2) laid them down; setenv(3) works on copies.
+// Not by KERN_PROC_ENV: that fails with ENOMEM for some layouts of the stack.
 Napi::Value InitialVariable(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Arguments arguments(info);
   const std::string prefix = arguments.String(0) + "=";
   if (arguments.failed()) return {};
-  int mib[4] = {CTL_KERN, KERN_PROC, KERN_PROC_ENV, getpid()};
-  // ARG_MAX is the most there can be of them.
-  std::vector<char> block(512 * 1024);
-  size_t length = block.size();
-  if (sysctl(mib, 4, block.data(), &length, nullptr, 0) != 0) {
+  unsigned long address = 0;
+  size_t length = sizeof(address);
+  if (sysctlbyname("kern.ps_strings", &address, &length, nullptr, 0) != 0) {
     ThrowSystemError(env, errno, "sysctl");
     return {};
   }
-  const std::string_view all(block.data(), length);
-  for (size_t start = 0; start < all.size();) {
-    const size_t end = std::min(all.find('\0', start), all.size());
-    const std::string_view variable = all.substr(start, end - start);
-    if (variable.substr(0, prefix.size()) == prefix) {
-      return Napi::String::New(env, std::string(variable.substr(prefix.size())));
+  const auto* strings = reinterpret_cast<const ps_strings*>(address);
+  if (strings == nullptr || strings->ps_envstr == nullptr) return env.Undefined();
+  for (unsigned int i = 0; i < strings->ps_nenvstr; i++) {
+    const char* variable = strings->ps_envstr[i];
+    if (variable == nullptr) break;
+    if (strncmp(variable, prefix.c_str(), prefix.size()) == 0) {
+      return Napi::String::New(env, variable + prefix.size());
     }
-    start = end + 1;
   }
   return env.Undefined();
 }

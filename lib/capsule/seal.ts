@@ -171,12 +171,20 @@ function unlistedError(strangers: readonly DescriptorInfo[]): Error {
   );
 }
 
-/** Throws unless the descriptors that the plan names are still the files they were when it was checked. */
-function checkNamed(plan: CheckedPlan, open: readonly DescriptorInfo[]): void {
+/**
+ * Throws unless the descriptors that the plan names are still the files they were when it was checked. One that has been
+ * limited may no longer tell whether it listens.
+ */
+function checkNamed(plan: CheckedPlan, open: readonly DescriptorInfo[], limited: ReadonlyMap<number, unknown>): void {
   for (const [fd, { kind, path, local, listening }] of plan.named) {
     const now = open.find((descriptor) => descriptor.fd === fd);
     if (now === undefined) throw invalidState(`Descriptor ${fd} of the plan was closed while the seal was under way`);
-    if (now.kind !== kind || now.path !== path || now.local !== local || now.listening !== listening) {
+    if (
+      now.kind !== kind ||
+      now.path !== path ||
+      now.local !== local ||
+      (now.listening !== listening && !limited.has(fd))
+    ) {
       throw invalidState(
         `Descriptor ${fd} of the plan was ${kind} ${path ?? local ?? ''} and became ${now.kind} ` +
           `${now.path ?? now.local ?? ''} while the seal was under way`,
@@ -186,9 +194,9 @@ function checkNamed(plan: CheckedPlan, open: readonly DescriptorInfo[]): void {
 }
 
 /** Takes over what is open now, in the order of numbers, with the owners that the plan gives. */
-function takeInventory(plan: CheckedPlan): DescriptorInfo[] {
+function takeInventory(plan: CheckedPlan, limited: ReadonlyMap<number, unknown> = new Map()): DescriptorInfo[] {
   const open = listDescriptors();
-  checkNamed(plan, open);
+  checkNamed(plan, open, limited);
   const listeners = open.filter(({ fd }) => plan.servers.has(fd));
   const owned = open.map((descriptor) => withOwner(descriptor, plan, listeners));
   if (plan.unlisted === 'fail') {
@@ -204,7 +212,7 @@ function limitAll(binding: NativeBinding, plan: CheckedPlan, progress: Progress)
   const handled = new Map<number, [DescriptorInfo, Fate]>();
   const attempts = 10;
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const open = takeInventory(plan);
+    const open = takeInventory(plan, handled);
     const fresh = open.filter((descriptor) => !handled.has(descriptor.fd));
     if (fresh.length === 0) return handled;
     for (const descriptor of fresh) {

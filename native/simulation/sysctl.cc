@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/capsicum.h>
+#include <sys/exec.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -139,11 +140,23 @@ int FileDescriptors(void* old, size_t* old_length) {
   return Answer(table.data(), table.size(), old, old_length);
 }
 
-int InitialEnvironment(void* old, size_t* old_length) {
-  if (simulation::InCapabilityMode()) return Fail(EPERM);
-  std::ifstream file("/proc/self/environ", std::ios::binary);
-  const std::string block((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  return Answer(block.data(), block.size(), old, old_length);
+// What exec(2) left on the stack, read once: the process is one, and so is this.
+const ps_strings& InitialStrings() {
+  static auto& block = *new std::string([] {
+    std::ifstream file("/proc/self/environ", std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }());
+  static auto& variables = *new std::vector<char*>([] {
+    std::vector<char*> found;
+    for (size_t start = 0; start < block.size(); start = block.find('\0', start) + 1) {
+      found.push_back(block.data() + start);
+      if (block.find('\0', start) == std::string::npos) break;
+    }
+    return found;
+  }());
+  static const ps_strings strings = {nullptr, 0, variables.data(),
+                                     static_cast<unsigned int>(variables.size())};
+  return strings;
 }
 
 }  // namespace
@@ -152,7 +165,6 @@ int sysctl(const int* name, unsigned int name_length, void* old, size_t* old_len
            size_t) {
   if (name_length == 4 && name[0] == CTL_KERN && name[1] == KERN_PROC) {
     if (name[2] == KERN_PROC_FILEDESC) return FileDescriptors(old, old_length);
-    if (name[2] == KERN_PROC_ENV) return InitialEnvironment(old, old_length);
     if (name[2] == KERN_PROC_NFDS) {
       const int count = static_cast<int>(simulation::OpenDescriptors().size());
       return Answer(&count, sizeof(count), old, old_length);
@@ -165,6 +177,10 @@ int sysctlbyname(const char* name, void* old, size_t* old_length, const void*, s
   const int osreldate = simulation::Osreldate();
   if (strcmp(name, "kern.osreldate") == 0) {
     return Answer(&osreldate, sizeof(osreldate), old, old_length);
+  }
+  if (strcmp(name, "kern.ps_strings") == 0) {
+    const auto address = reinterpret_cast<unsigned long>(&InitialStrings());
+    return Answer(&address, sizeof(address), old, old_length);
   }
   if (strcmp(name, "kern.osrelease") == 0) {
     const std::string release = std::to_string(osreldate / 100000) + "." +

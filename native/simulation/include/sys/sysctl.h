@@ -8,7 +8,6 @@
 #define CTL_KERN 1
 #define KERN_PROC 14
 #define KERN_PROC_FILEDESC 33
-#define KERN_PROC_ENV 35
 #define KERN_PROC_NFDS 43
 
 int sysctl(const int* name, unsigned int name_length, void* old, size_t* old_length,
