@@ -57,6 +57,27 @@ export interface NativeBinding {
   poolHeld(): number;
   poolRelease(): void;
 
+  /**
+   * Watches for kernel events on the environment's one event thread, which starts with the first watch. `ident` is a
+   * descriptor, or for `'jail'` a jid (0: this process's own jail). The watch keeps the event loop alive and stays until
+   * `unwatchEvent`, also after its last event.
+   *
+   * The callback gets the `fflags`, `data` and `flags` of kevent(2): for `'procdesc'` `data` is the wait status.
+   *
+   * Throws the kernel's refusal to add it: ENOENT, EBADF, ENOTCAPABLE, EINVAL.
+   *
+   * @returns the watch's number
+   */
+  watchEvent(
+    filter: 'procdesc' | 'jail' | 'jaildesc',
+    ident: number,
+    callback: (fflags: number, data: number, flags: number) => void,
+  ): number;
+  /** Ends a watch: no event reaches its callback after this, not even one on its way. An unknown number does nothing. */
+  unwatchEvent(watch: number): void;
+  /** Sets whether a watch keeps the event loop alive. */
+  refEvent(watch: number, keep: boolean): void;
+
   /** setrlimit(2) RLIMIT_CORE to 0, read back. */
   disableCoreDumps(): void;
   /** procctl(2) PROC_NO_NEW_PRIVS_CTL; returns the status read back. */

@@ -12,6 +12,7 @@ static Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   AddProcessControl(env, exports);
   AddUsers(env, exports);
   AddThreadPool(env, exports);
+  AddEventThread(env, exports);
   return exports;
 }
 

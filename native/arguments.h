@@ -18,6 +18,8 @@ class Arguments {
   // and leaves that argument's TypeError pending.
   int32_t Int32(size_t index);
   uint32_t Uint32(size_t index);
+  bool Boolean(size_t index);
+  Napi::Function Function(size_t index);
   std::string String(size_t index);
   // The data of a Uint32Array of exactly `length` words.
   uint32_t* Words(size_t index, size_t length);

@@ -1,5 +1,6 @@
 #include "environment.h"
 
+#include "event_thread.h"
 #include "thread_pool.h"
 
 Environment& Environment::Of(Napi::Env env) {

@@ -8,6 +8,7 @@
 
 #include <memory>
 
+class EventThread;
 class PoolHold;
 
 struct Environment {
@@ -15,6 +16,7 @@ struct Environment {
   static Environment& Of(Napi::Env env);
 
   std::shared_ptr<PoolHold> pool_hold;
+  std::shared_ptr<EventThread> event_thread;
 };
 
 #endif  // NATIVE_ENVIRONMENT_H_

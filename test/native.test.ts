@@ -12,7 +12,7 @@ const files = new ScratchFiles();
 afterAll(() => files.remove());
 
 /** What each argument is, so that each can be given something else. */
-type Argument = 'fd' | 'word' | 'words' | 'commands' | 'name or id' | 'name' | 'id or null';
+type Argument = 'fd' | 'word' | 'words' | 'commands' | 'name or id' | 'name' | 'id or null' | 'boolean' | 'function';
 type Member = 'value' | readonly Argument[];
 
 // The compiler compares these lists with the contract, the first test with the addon.
@@ -36,6 +36,9 @@ const CONTRACT = {
   poolHold: ['word', 'word'],
   poolHeld: [],
   poolRelease: [],
+  watchEvent: ['name', 'fd', 'function'],
+  unwatchEvent: ['word'],
+  refEvent: ['word', 'boolean'],
   disableCoreDumps: [],
   noNewPrivileges: [],
   disableTracing: [],
@@ -171,6 +174,8 @@ describe('arguments that TypeScript would have stopped', () => {
     'name or id': [undefined, null, true, {}, [], 3n, Symbol('s'), -1, 0.5, Number.NaN, 2 ** 32, 'with\0null'],
     name: [undefined, null, 0, true, {}, [], 3n, Symbol('s'), 'with\0null'],
     'id or null': [...notNumbers, ...notIntegers, -1, 2 ** 32],
+    boolean: [undefined, null, 0, 'true', {}, [], 3n, Symbol('s')],
+    function: [undefined, null, 0, 'x', true, {}, [], 3n, Symbol('s')],
   };
   // A descriptor nobody has, in case a bad argument behind it were let through.
   const good: Record<Argument, unknown> = {
@@ -181,6 +186,8 @@ describe('arguments that TypeScript would have stopped', () => {
     'name or id': 'root',
     name: 'wheel',
     'id or null': null,
+    boolean: true,
+    function: () => {},
   };
 
   const taking = Object.entries(contract).filter(([, member]) => member !== 'value' && member.length > 0);

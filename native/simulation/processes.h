@@ -1,0 +1,21 @@
+// Process descriptors over real child processes: each is a pidfd of the host.
+
+#ifndef SIMULATION_PROCESSES_H_
+#define SIMULATION_PROCESSES_H_
+
+#include <sys/types.h>
+
+#include <optional>
+
+namespace simulation {
+
+// The process of a process descriptor, also after its end; nothing for another
+// descriptor.
+std::optional<pid_t> ProcessOf(int fd);
+
+// The wait status of a process that has ended, without reaping it.
+std::optional<int> ExitStatusOf(int fd);
+
+}  // namespace simulation
+
+#endif  // SIMULATION_PROCESSES_H_
