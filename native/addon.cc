@@ -13,6 +13,8 @@ static Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   AddUsers(env, exports);
   AddThreadPool(env, exports);
   AddEventThread(env, exports);
+  AddSpawn(env, exports);
+  AddProcessDescriptor(env, exports);
   return exports;
 }
 

@@ -15,6 +15,8 @@ void AddProcessControl(Napi::Env env, Napi::Object exports);
 void AddUsers(Napi::Env env, Napi::Object exports);
 void AddThreadPool(Napi::Env env, Napi::Object exports);
 void AddEventThread(Napi::Env env, Napi::Object exports);
+void AddSpawn(Napi::Env env, Napi::Object exports);
+void AddProcessDescriptor(Napi::Env env, Napi::Object exports);
 
 // Adds `function` under `name`, without user data.
 template <auto Function>

@@ -26,6 +26,12 @@ class Arguments {
   // Non-negative integers that a double holds exactly.
   std::vector<unsigned long> UnsignedList(size_t index);
 
+  // For arguments with parts: says that one does not fit.
+  void Refuse(size_t index, const char* expected) { Fail(index, expected); }
+
+  // The same, where an exception is pending already.
+  void Abandon() { failed_ = true; }
+
   bool IsNull(size_t index) const { return info_[index].IsNull(); }
   bool IsString(size_t index) const { return info_[index].IsString(); }
   bool failed() const { return failed_; }

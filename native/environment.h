@@ -9,6 +9,7 @@
 #include <memory>
 
 class EventThread;
+class OwnedProcesses;
 class PoolHold;
 
 struct Environment {
@@ -17,6 +18,7 @@ struct Environment {
 
   std::shared_ptr<PoolHold> pool_hold;
   std::shared_ptr<EventThread> event_thread;
+  std::shared_ptr<OwnedProcesses> owned_processes;
 };
 
 #endif  // NATIVE_ENVIRONMENT_H_

@@ -16,6 +16,11 @@ std::optional<pid_t> ProcessOf(int fd);
 // The wait status of a process that has ended, without reaping it.
 std::optional<int> ExitStatusOf(int fd);
 
+// Says that `fd` was closed. If it was a process descriptor, its process is
+// killed, unless it is a daemon, and reaped: as the kernel does with the last
+// descriptor of a process. A duplicate is not the last one, and does nothing.
+void ProcessClosed(int fd);
+
 }  // namespace simulation
 
 #endif  // SIMULATION_PROCESSES_H_

@@ -1,0 +1,150 @@
+#include "../child_calls.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/capsicum.h>
+#include <sys/procdesc.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+
+#include "descriptor_table.h"
+#include "processes.h"
+
+namespace {
+
+int Fail(int error) {
+  errno = error;
+  return -1;
+}
+
+// Whether the kernel would need a path to start this file: the interpreter of a
+// script, the run-time linker of a dynamic executable. Runs in the child.
+bool NeedsPath(int fd) {
+  char link[32] = "/proc/self/fd/";
+  char digits[12];
+  int count = 0;
+  for (int rest = fd; rest > 0 || count == 0; rest /= 10) {
+    digits[count++] = static_cast<char>('0' + rest % 10);
+  }
+  size_t length = strlen(link);
+  while (count > 0) link[length++] = digits[--count];
+  link[length] = '\0';
+  // The descriptor may be one that cannot be read.
+  const int readable = open(link, O_RDONLY | O_CLOEXEC);
+  if (readable < 0) return false;
+  Elf64_Ehdr header = {};
+  bool needs = false;
+  const ssize_t size = pread(readable, &header, sizeof(header), 0);
+  if (size >= 2 && memcmp(&header, "#!", 2) == 0) needs = true;
+  if (size == sizeof(header) && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0) {
+    for (int i = 0; i < header.e_phnum && !needs; i++) {
+      Elf64_Phdr segment = {};
+      const auto offset =
+          static_cast<off_t>(header.e_phoff + static_cast<size_t>(i) * header.e_phentsize);
+      if (pread(readable, &segment, sizeof(segment), offset) != sizeof(segment)) break;
+      needs = segment.p_type == PT_INTERP;
+    }
+  }
+  close(readable);
+  return needs;
+}
+
+}  // namespace
+
+// The host would kill no thread of the parent for a child that shares its
+// memory, but its libc promises nothing there.
+bool child_calls::SharesMemory() { return false; }
+
+pid_t child_calls::Start(int* fd, int flags, void (*run)(void*), void* argument) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const pid_t pid = pdfork(fd, flags | PD_CLOEXEC);
+  if (pid == 0) {
+    run(argument);
+    _exit(127);
+  }
+  const int error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return pid;
+}
+
+int child_calls::ResetSignals() {
+  struct sigaction standard = {};
+  standard.sa_handler = SIG_DFL;
+  // The host's libc keeps two for itself, and refuses them.
+  for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  return sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+int child_calls::ChangeDirectory(const char* path) {
+  return simulation::InCapabilityMode() ? Fail(ECAPMODE) : chdir(path);
+}
+
+int child_calls::ChangeDirectoryTo(int fd) {
+  return simulation::InCapabilityMode() ? Fail(ECAPMODE) : fchdir(fd);
+}
+
+int child_calls::SetGroups(int count, const gid_t* groups) {
+  return simulation::InCapabilityMode() ? Fail(ECAPMODE)
+                                        : setgroups(static_cast<size_t>(count), groups);
+}
+
+// No process of the host can be put into a simulated jail.
+int child_calls::AttachJail(int) {
+  return Fail(simulation::InCapabilityMode() ? ECAPMODE : ENOSYS);
+}
+
+int child_calls::AttachJailDescriptor(int) {
+  return Fail(simulation::InCapabilityMode() ? ECAPMODE : ENOSYS);
+}
+
+int child_calls::Execute(const char* path, char* const arguments[], char* const env[]) {
+  return simulation::InCapabilityMode() ? Fail(ECAPMODE) : execve(path, arguments, env);
+}
+
+int child_calls::ExecuteDescriptor(int fd, char* const arguments[], char* const env[]) {
+  if (simulation::InCapabilityMode() && NeedsPath(fd)) return Fail(ECAPMODE);
+  return fexecve(fd, arguments, env);
+}
+
+int child_calls::FindJail(const char*) {
+  return Fail(simulation::InCapabilityMode() ? ECAPMODE : ENOSYS);
+}
+
+int child_calls::Refusal(int fd, uint64_t right) { return simulation::CheckRight(fd, right); }
+
+int child_calls::Reap(int fd, int* status, struct rusage* usage) {
+  struct __wrusage usages = {};
+  if (pdwait(fd, status, WEXITED | WNOHANG, &usages, nullptr) != 0) return -1;
+  *usage = usages.wru_self;
+  return 0;
+}
+
+int child_calls::Duplicate(int fd) {
+  simulation::DescriptorTable table;
+  const simulation::Slot* slot = table.Find(fd);
+  if (slot == nullptr) return Fail(EBADF);
+  const simulation::Slot copy = *slot;
+  const int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (duplicate < 0) return -1;
+  table.Forget(duplicate);
+  simulation::Slot* fresh = table.Find(duplicate);
+  if (fresh != nullptr) *fresh = copy;
+  return duplicate;
+}
+
+void child_calls::CloseProcess(int fd) {
+  close(fd);
+  simulation::DescriptorTable().Forget(fd);
+  simulation::ProcessClosed(fd);
+}
