@@ -25,6 +25,7 @@
 #include "addon.h"
 #include "arguments.h"
 #include "child_calls.h"
+#include "executable.h"
 #include "owned_processes.h"
 #include "system_error.h"
 #include "unique_fd.h"
@@ -160,12 +161,27 @@ void Execute(Order* order) {
   Fail(order, "execve");
 }
 
+// In capability mode the kernel misses the run-time linker of a dynamic
+// executable when the process has no memory to go back to, and kills it. So it is
+// looked at before; what may not be read is left to the kernel.
+void CheckExecutable(Order* order, int fd) {
+  if (KindOfExecutable(fd) != Executable::kDynamic) return;
+  errno = ECAPMODE;
+  Fail(order, "fexecve");
+}
+
 // By descriptor, since paths end with capability mode.
 void OpenFile(Order* order) {
   int error = ENOENT;
   for (const std::string& file : order->files) {
     order->extras[kFile] = open(file.c_str(), O_EXEC | O_CLOEXEC);
-    if (order->extras[kFile] >= 0) return;
+    if (order->extras[kFile] >= 0) {
+      const int readable = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+      if (readable < 0) return;
+      CheckExecutable(order, readable);
+      close(readable);
+      return;
+    }
     if (error != EACCES || !IsElsewhere(errno)) error = errno;
     if (!IsElsewhere(errno)) break;
   }
@@ -207,6 +223,10 @@ void RunChild(void* argument) {
   if (order->capability_mode) {
     if (order->extras[kFile] < 0) OpenFile(order);
     if (cap_enter() != 0) Fail(order, "cap_enter");
+  }
+  unsigned int mode = 0;
+  if (order->extras[kFile] >= 0 && cap_getmode(&mode) == 0 && mode != 0) {
+    CheckExecutable(order, order->extras[kFile]);
   }
   if (order->extras[kFile] < 0) Execute(order);
   child_calls::ExecuteDescriptor(order->extras[kFile], order->arguments.data(), order->env.data());

@@ -105,6 +105,9 @@ function start(spawn: CheckedSpawn, opened: OpenedDescriptors): [pid: number, fd
  * 12. `capabilityMode`: the file is opened and cap_enter(2) called.
  * 13. execve(2), or fexecve(2) for a descriptor.
  *
+ * The kernel would kill a dynamic executable that starts in capability mode with SIGABRT, too late for an error; so step
+ * 13 looks first, and says `ECAPMODE`. Where the descriptor lacks the right `read` it cannot look.
+ *
  * In capability mode `file` must be a descriptor of a static executable with the right `fexecve`, and `cwd`, `jail`,
  * `groups`, `user`, `group`, `noNewPrivileges` and `'ignore'` are refused with `ECAPMODE`.
  *

@@ -1,6 +1,5 @@
 #include "../child_calls.h"
 
-#include <elf.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
@@ -13,6 +12,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "../executable.h"
 #include "descriptor_table.h"
 #include "processes.h"
 
@@ -21,38 +21,6 @@ namespace {
 int Fail(int error) {
   errno = error;
   return -1;
-}
-
-// Whether the kernel would need a path to start this file: the interpreter of a
-// script, the run-time linker of a dynamic executable. Runs in the child.
-bool NeedsPath(int fd) {
-  char link[32] = "/proc/self/fd/";
-  char digits[12];
-  int count = 0;
-  for (int rest = fd; rest > 0 || count == 0; rest /= 10) {
-    digits[count++] = static_cast<char>('0' + rest % 10);
-  }
-  size_t length = strlen(link);
-  while (count > 0) link[length++] = digits[--count];
-  link[length] = '\0';
-  // The descriptor may be one that cannot be read.
-  const int readable = open(link, O_RDONLY | O_CLOEXEC);
-  if (readable < 0) return false;
-  Elf64_Ehdr header = {};
-  bool needs = false;
-  const ssize_t size = pread(readable, &header, sizeof(header), 0);
-  if (size >= 2 && memcmp(&header, "#!", 2) == 0) needs = true;
-  if (size == sizeof(header) && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0) {
-    for (int i = 0; i < header.e_phnum && !needs; i++) {
-      Elf64_Phdr segment = {};
-      const auto offset =
-          static_cast<off_t>(header.e_phoff + static_cast<size_t>(i) * header.e_phentsize);
-      if (pread(readable, &segment, sizeof(segment), offset) != sizeof(segment)) break;
-      needs = segment.p_type == PT_INTERP;
-    }
-  }
-  close(readable);
-  return needs;
 }
 
 }  // namespace
@@ -113,7 +81,12 @@ int child_calls::Execute(const char* path, char* const arguments[], char* const 
 }
 
 int child_calls::ExecuteDescriptor(int fd, char* const arguments[], char* const env[]) {
-  if (simulation::InCapabilityMode() && NeedsPath(fd)) return Fail(ECAPMODE);
+  if (simulation::InCapabilityMode()) {
+    const Executable kind = KindOfExecutable(fd);
+    if (kind == Executable::kScript) return Fail(ECAPMODE);
+    // The kernel misses the run-time linker when there is no way back.
+    if (kind == Executable::kDynamic) kill(getpid(), SIGABRT);
+  }
   return fexecve(fd, arguments, env);
 }
 
