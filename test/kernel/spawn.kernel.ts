@@ -8,7 +8,13 @@ import { openDescriptors, temporaryDirectory } from '../support/descriptors.ts';
 import { inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 import { childProcesses, eventually } from '../support/processes.ts';
-import { requireRoot, requireUnprivileged } from '../support/requirements.ts';
+import {
+  findHelper,
+  requireFreeBSD,
+  requireHelper,
+  requireRoot,
+  requireUnprivileged,
+} from '../support/requirements.ts';
 
 type Options = NonNullable<Parameters<typeof spawn>[2]>;
 
@@ -549,3 +555,65 @@ kernelTest('a dynamic executable or a script by descriptor starts outside, and i
   });
   directory.remove();
 });
+
+kernelTest(
+  'in capability mode a static executable starts by its descriptor, with what it is given',
+  {
+    needs: [requireHelper],
+  },
+  async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(`${directory.path}/table`, 'bytes\n');
+    const result = await inChild(
+      async (capsule, { helper, folder }) => {
+        const fs = process.getBuiltinModule('node:fs');
+        const file = fs.openSync(helper, 'r');
+        const table = fs.openSync(`${folder}/table`, 'r');
+        const log = fs.openSync(`${folder}/log`, 'a+');
+        capsule.limitRights(file, ['fexecve', 'pread']);
+        capsule.enter();
+        const answers: unknown[] = [];
+        for (let round = 0; round < 3; round++) {
+          const child = capsule.spawn(file, [], {
+            env: {},
+            descriptors: { 3: { fd: table, rights: ['pread'] }, 4: { fd: log, rights: ['write'] } },
+          });
+          child.stdin?.end('a\nb\n');
+          let out = '';
+          for await (const chunk of child.stdout ?? []) out += String(chunk);
+          const { code } = await child.exited;
+          child.close();
+          answers.push([out, code]);
+        }
+        return answers;
+      },
+      { input: { helper: findHelper() as string, folder: directory.path } },
+    );
+    const rest = 'no files, no writing to the table, no reading of the log';
+    const expected = requireFreeBSD.missing() === undefined ? rest : 'FILES, no writing to the table, READS THE LOG';
+    assert.deepEqual(result, Array(3).fill([`4 bytes, 2 lines; ${expected}\n`, 0]));
+    assert.equal(readFileSync(`${directory.path}/log`, 'utf8').split('\n').length, 4);
+    directory.remove();
+  },
+);
+
+kernelTest(
+  'capabilityMode starts a static executable in capability mode, by its path',
+  {
+    needs: [requireHelper],
+  },
+  async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(`${directory.path}/table`, 'bytes\n');
+    const table = openSync(`${directory.path}/table`, 'r');
+    const log = openSync(`${directory.path}/log`, 'a+');
+    using child = spawn(findHelper() as string, [], { capabilityMode: true, descriptors: { 3: table, 4: log } });
+    child.stdin?.end();
+    const expected = requireFreeBSD.missing() === undefined ? 'no files' : 'FILES';
+    assert.equal((await text(child.stdout)).split(',')[1], ` 0 lines; ${expected}`);
+    assert.equal((await child.exited).code, 0);
+    closeSync(table);
+    closeSync(log);
+    directory.remove();
+  },
+);
