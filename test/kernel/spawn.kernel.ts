@@ -226,6 +226,18 @@ kernelTest('root gives a child another user and groups', { needs: [requireRoot] 
   assert.deepEqual(others(otherGroups, '0').sort(), ['1', '5']);
 });
 
+kernelTest('a jail that is not there is an error, of root too', { needs: [requireFreeBSD] }, async () => {
+  await leavingNothing(() => {
+    const refused = (jail: string | number) => {
+      const error = caught(() => spawn('/bin/sh', [], { jail })) as NodeJS.ErrnoException & { jail?: unknown };
+      return [error.code, error.syscall, error.jail];
+    };
+    assert.deepEqual(refused('no-such-jail'), ['ENOENT', 'jail_get', 'no-such-jail']);
+    const code = process.geteuid?.() === 0 ? 'EINVAL' : 'EPERM';
+    assert.deepEqual(refused(999_999), [code, 'jail_attach', 999_999]);
+  });
+});
+
 kernelTest('a session, limits and no new privileges', async () => {
   const { stdout } = await shell('ulimit -n; ulimit -c; ulimit -Hn', {
     limits: { nofile: { soft: 40, hard: 50 }, core: 0 },
