@@ -224,6 +224,11 @@ const spawnAdvice: Advice = {
   instead: 'Start the child before sealing and talk to it through its pipes.',
 };
 
+const descriptorSpawnAdvice: Advice = {
+  why: 'in capability mode neither the run-time linker of a dynamic executable nor the interpreter of a script can be reached',
+  instead: 'Open a static executable before sealing, and spawn() that descriptor.',
+};
+
 const signalAdvice: Advice = {
   why: 'in capability mode a process can signal only itself',
   instead: 'Agree with the other process on a message through a pipe or socket opened before sealing.',
@@ -282,6 +287,7 @@ const modeAdvice: ReadonlyMap<string, Advice> = new Map([
   ['spawnSync', spawnAdvice],
   ['posix_spawn', spawnAdvice],
   ['execve', spawnAdvice],
+  ['fexecve', descriptorSpawnAdvice],
   ['kill', signalAdvice],
   ['uv_cwd', directoryAdvice],
   ['chdir', directoryAdvice],

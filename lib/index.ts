@@ -28,3 +28,8 @@ export type { Limits } from './capsule/roles.ts';
 export { seal } from './capsule/seal.ts';
 export type { DescriptorLike } from './descriptor.ts';
 export { type Kernel, kernel } from './kernel.ts';
+export type { ChildDescriptor, Stdio } from './process/child-descriptors.ts';
+export type { ExitStatus } from './process/exit-status.ts';
+export { ProcessDescriptor, type WaitOptions } from './process/process-descriptor.ts';
+export { spawn } from './process/spawn.ts';
+export type { LimitName, ResourceLimit, SpawnOptions } from './process/spawn-options.ts';

@@ -57,6 +57,54 @@ export interface NativeBinding {
   poolHeld(): number;
   poolRelease(): void;
 
+  /**
+   * Watches for kernel events on the environment's one event thread, which starts with the first watch. `ident` is a
+   * descriptor, or for `'jail'` a jid (0: this process's own jail). The watch keeps the event loop alive and stays until
+   * `unwatchEvent`, also after its last event.
+   *
+   * The callback gets the `fflags`, `data` and `flags` of kevent(2): for `'procdesc'` `data` is the wait status.
+   *
+   * Throws the kernel's refusal to add it: ENOENT, EBADF, ENOTCAPABLE, EINVAL.
+   *
+   * @returns the watch's number
+   */
+  watchEvent(
+    filter: 'procdesc' | 'jail' | 'jaildesc',
+    ident: number,
+    callback: (fflags: number, data: number, flags: number) => void,
+  ): number;
+  /** Ends a watch: no event reaches its callback after this, not even one on its way. An unknown number does nothing. */
+  unwatchEvent(watch: number): void;
+  /** Sets whether a watch keeps the event loop alive. */
+  refEvent(watch: number, keep: boolean): void;
+
+  /**
+   * Starts a process with pdrfork(2) or pdfork(2). A step of the child that fails is thrown here, under the name of its
+   * system call; the child is gone then.
+   *
+   * @returns the process's number and its descriptor
+   */
+  spawn(order: NativeSpawnOrder): [pid: number, fd: number];
+  /** fcntl(2) F_DUPFD_CLOEXEC: a duplicate with the same rights, ioctls and fcntls. */
+  duplicateDescriptor(fd: number): number;
+  /** socketpair(2): a connected pair of UNIX sockets, close-on-exec. */
+  socketPair(): [number, number];
+  /** jail_get(2): the jid of a jail's name. */
+  findJail(name: string): number;
+  /** pdgetpid(2); the descriptor is this environment's from then on, as that of `spawn` is, and closed with it. */
+  pdAdopt(fd: number): number;
+  /** close(2): kills the process unless it is a daemon or others hold its descriptor too. */
+  pdClose(fd: number): void;
+  /** pdkill(2). */
+  pdKill(fd: number, signal: number): void;
+  /**
+   * pdwait(2) with WEXITED | WNOHANG, or before 15.1 wait4(2): reaps a process that has ended. EWOULDBLOCK, spelt EAGAIN,
+   * while it runs; ESRCH, before 15.1 ECHILD, when it was reaped.
+   *
+   * @returns the wait status, then what getrusage(2) has, in the order of `struct rusage`, times in microseconds
+   */
+  pdReap(fd: number): number[];
+
   /** setrlimit(2) RLIMIT_CORE to 0, read back. */
   disableCoreDumps(): void;
   /** procctl(2) PROC_NO_NEW_PRIVS_CTL; returns the status read back. */
@@ -71,6 +119,36 @@ export interface NativeBinding {
   lookUpGroup(name: string): number | undefined;
   /** setgroups(2) to the one group, setgid(2), setuid(2), in that order, each read back. `null` leaves a part as it is. */
   switchUser(uid: number | null, gid: number | null): void;
+}
+
+/** What a new process is to be. The steps and their order are told at `spawn()` in `lib/process/spawn.ts`. */
+export interface NativeSpawnOrder {
+  /** Where to look for the file, in turn; empty where `file` is a descriptor. */
+  readonly files: readonly string[];
+  /** For fexecve(2); -1 for none. */
+  readonly file: number;
+  readonly args: readonly string[];
+  /** `NAME=value` each. */
+  readonly env: readonly string[];
+  /** chdir(2); null to stay. */
+  readonly cwd: string | null;
+  /** fchdir(2), instead; -1 for none. */
+  readonly directory: number;
+  /** Number in the child, number here; and again. */
+  readonly descriptors: readonly number[];
+  /** Name of a limit, soft value, hard value; and again. -1 is infinity. */
+  readonly limits: readonly (string | number)[];
+  readonly groups: readonly number[] | null;
+  readonly gid: number | null;
+  readonly uid: number | null;
+  /** jail_attach(2); 0 for none. */
+  readonly jid: number;
+  /** jail_attach_jd(2), instead; -1 for none. */
+  readonly jail: number;
+  readonly session: boolean;
+  readonly noNewPrivileges: boolean;
+  readonly capabilityMode: boolean;
+  readonly daemon: boolean;
 }
 
 /** One record of the inventory, as the kernel has it. Numbers are FreeBSD's (`sys/user.h`). */

@@ -12,6 +12,9 @@ static Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   AddProcessControl(env, exports);
   AddUsers(env, exports);
   AddThreadPool(env, exports);
+  AddEventThread(env, exports);
+  AddSpawn(env, exports);
+  AddProcessDescriptor(env, exports);
   return exports;
 }
 

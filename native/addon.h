@@ -14,6 +14,9 @@ void AddDescriptors(Napi::Env env, Napi::Object exports);
 void AddProcessControl(Napi::Env env, Napi::Object exports);
 void AddUsers(Napi::Env env, Napi::Object exports);
 void AddThreadPool(Napi::Env env, Napi::Object exports);
+void AddEventThread(Napi::Env env, Napi::Object exports);
+void AddSpawn(Napi::Env env, Napi::Object exports);
+void AddProcessDescriptor(Napi::Env env, Napi::Object exports);
 
 // Adds `function` under `name`, without user data.
 template <auto Function>

@@ -37,6 +37,20 @@ uint32_t Arguments::Uint32(size_t index) {
   return 0;
 }
 
+bool Arguments::Boolean(size_t index) {
+  if (failed_) return false;
+  if (info_[index].IsBoolean()) return info_[index].As<Napi::Boolean>().Value();
+  Fail(index, "a boolean");
+  return false;
+}
+
+Napi::Function Arguments::Function(size_t index) {
+  if (failed_) return {};
+  if (info_[index].IsFunction()) return info_[index].As<Napi::Function>();
+  Fail(index, "a function");
+  return {};
+}
+
 std::string Arguments::String(size_t index) {
   if (failed_) return {};
   if (info_[index].IsString()) {

@@ -18,11 +18,19 @@ class Arguments {
   // and leaves that argument's TypeError pending.
   int32_t Int32(size_t index);
   uint32_t Uint32(size_t index);
+  bool Boolean(size_t index);
+  Napi::Function Function(size_t index);
   std::string String(size_t index);
   // The data of a Uint32Array of exactly `length` words.
   uint32_t* Words(size_t index, size_t length);
   // Non-negative integers that a double holds exactly.
   std::vector<unsigned long> UnsignedList(size_t index);
+
+  // For arguments with parts: says that one does not fit.
+  void Refuse(size_t index, const char* expected) { Fail(index, expected); }
+
+  // The same, where an exception is pending already.
+  void Abandon() { failed_ = true; }
 
   bool IsNull(size_t index) const { return info_[index].IsNull(); }
   bool IsString(size_t index) const { return info_[index].IsString(); }

@@ -1,5 +1,7 @@
 #include "environment.h"
 
+#include "event_thread.h"
+#include "owned_processes.h"
 #include "thread_pool.h"
 
 Environment& Environment::Of(Napi::Env env) {

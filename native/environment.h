@@ -8,6 +8,8 @@
 
 #include <memory>
 
+class EventThread;
+class OwnedProcesses;
 class PoolHold;
 
 struct Environment {
@@ -15,6 +17,8 @@ struct Environment {
   static Environment& Of(Napi::Env env);
 
   std::shared_ptr<PoolHold> pool_hold;
+  std::shared_ptr<EventThread> event_thread;
+  std::shared_ptr<OwnedProcesses> owned_processes;
 };
 
 #endif  // NATIVE_ENVIRONMENT_H_

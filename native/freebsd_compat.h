@@ -6,7 +6,10 @@
 #define NATIVE_FREEBSD_COMPAT_H_
 
 #include <sys/capsicum.h>
+#include <sys/types.h>
 #include <sys/user.h>
+// Keep this order: sys/event.h needs sys/types.h.
+#include <sys/event.h>
 
 #ifndef CAP_FCHROOT  // 15.0
 #define CAP_FCHROOT CAPRIGHT(0, 0x80000000000ULL)
@@ -18,6 +21,16 @@
 
 #ifndef KF_TYPE_JAILDESC  // 15.0
 #define KF_TYPE_JAILDESC 16
+#endif
+
+#ifndef EVFILT_JAIL  // 15.0
+#define EVFILT_JAIL (-14)
+#define EVFILT_JAILDESC (-15)
+#define NOTE_JAIL_CHILD 0x80000000
+#define NOTE_JAIL_SET 0x40000000
+#define NOTE_JAIL_ATTACH 0x20000000
+#define NOTE_JAIL_REMOVE 0x10000000
+#define NOTE_JAIL_MULTI 0x08000000
 #endif
 
 #endif  // NATIVE_FREEBSD_COMPAT_H_

@@ -4,6 +4,8 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { PREBUILT_ARCHITECTURES, prebuildPath } from './check-prebuild.mjs';
 import { installDependencies } from './dependencies.mjs';
+import { crossBuildHelper } from './helper-build.mjs';
+import { installPrebuildTools } from './prebuild-tools.mjs';
 import { inProject } from './project.mjs';
 import { Failure, runScript } from './run-command.mjs';
 import { compileTypeScript } from './typescript.mjs';
@@ -53,6 +55,8 @@ await runScript(() => {
   for (const folder of ['examples', 'test/kernel', 'test/support', 'test/conformance']) {
     if (existsSync(inProject('build', folder))) cpSync(inProject('build', folder), bundle(folder), withoutVitest);
   }
+  const { zig } = installPrebuildTools();
+  for (const arch of PREBUILT_ARCHITECTURES) crossBuildHelper(arch, zig, bundle('helpers', `measure-${arch}`));
   // Recordings are data: the compiler does not carry them along.
   const recordings = inProject('test/conformance');
   if (existsSync(recordings)) cpSync(recordings, bundle('test/conformance'), withoutTypeScript);

@@ -4,6 +4,7 @@
 // alone. Until the dependencies are there, only Node's own modules may be imported, here and in what this imports.
 
 import { installDependencies } from './dependencies.mjs';
+import { buildHelper } from './helper-build.mjs';
 import { kernelInUse } from './kernel-in-use.mjs';
 import { buildNative } from './native-build.mjs';
 import { Failure, runScript } from './run-command.mjs';
@@ -21,5 +22,6 @@ await runScript(() => {
   checkNode();
   installDependencies();
   buildNative();
+  buildHelper();
   compileTypeScript();
 });

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { native } from '../lib/binding.ts';
 import { IOCTLS } from '../lib/capsicum/ioctls.ts';
 import { COMPOSITES, PRIMITIVES } from '../lib/capsicum/right-names.ts';
-import type { NativeBinding, NativeSimulation } from '../lib/native.ts';
+import type { NativeBinding, NativeSimulation, NativeSpawnOrder } from '../lib/native.ts';
 import { caught } from './support/caught.ts';
 import { openDescriptors, ScratchFiles } from './support/descriptors.ts';
 
@@ -12,7 +12,17 @@ const files = new ScratchFiles();
 afterAll(() => files.remove());
 
 /** What each argument is, so that each can be given something else. */
-type Argument = 'fd' | 'word' | 'words' | 'commands' | 'name or id' | 'name' | 'id or null';
+type Argument =
+  | 'fd'
+  | 'word'
+  | 'words'
+  | 'commands'
+  | 'name or id'
+  | 'name'
+  | 'id or null'
+  | 'boolean'
+  | 'function'
+  | 'order';
 type Member = 'value' | readonly Argument[];
 
 // The compiler compares these lists with the contract, the first test with the addon.
@@ -36,6 +46,17 @@ const CONTRACT = {
   poolHold: ['word', 'word'],
   poolHeld: [],
   poolRelease: [],
+  watchEvent: ['name', 'fd', 'function'],
+  unwatchEvent: ['word'],
+  refEvent: ['word', 'boolean'],
+  spawn: ['order'],
+  duplicateDescriptor: ['fd'],
+  socketPair: [],
+  findJail: ['name'],
+  pdAdopt: ['fd'],
+  pdClose: ['fd'],
+  pdKill: ['fd', 'fd'],
+  pdReap: ['fd'],
   disableCoreDumps: [],
   noNewPrivileges: [],
   disableTracing: [],
@@ -172,6 +193,10 @@ describe('arguments that TypeScript would have stopped', () => {
     'name or id': [undefined, null, true, {}, [], 3n, Symbol('s'), -1, 0.5, Number.NaN, 2 ** 32, 'with\0null'],
     name: [undefined, null, 0, true, {}, [], 3n, Symbol('s'), 'with\0null'],
     'id or null': [...notNumbers, ...notIntegers, -1, 2 ** 32],
+    // Its parts are in the test below.
+    order: [undefined, null, 0, 'x', true, 3n, Symbol('s'), {}, []],
+    boolean: [undefined, null, 0, 'true', {}, [], 3n, Symbol('s')],
+    function: [undefined, null, 0, 'x', true, {}, [], 3n, Symbol('s')],
   };
   // A descriptor nobody has, in case a bad argument behind it were let through.
   const good: Record<Argument, unknown> = {
@@ -182,6 +207,9 @@ describe('arguments that TypeScript would have stopped', () => {
     'name or id': 'root',
     name: 'wheel',
     'id or null': null,
+    boolean: true,
+    function: () => {},
+    order: {},
   };
 
   const taking = Object.entries(contract).filter(([, member]) => member !== 'value' && member.length > 0);
@@ -206,6 +234,63 @@ describe('arguments that TypeScript would have stopped', () => {
     expect(openDescriptors()).toEqual(before);
     expect(binding.capGetMode()).toBe(false);
     expect(binding.poolHeld()).toBe(0);
+  });
+
+  test('an order that is not complete starts nothing', () => {
+    const order: NativeSpawnOrder = {
+      files: ['/bin/sh'],
+      file: -1,
+      args: ['sh', '-c', 'exit 0'],
+      env: [],
+      cwd: null,
+      directory: -1,
+      descriptors: [0, 0, 1, 1, 2, 2],
+      limits: [],
+      groups: null,
+      gid: null,
+      uid: null,
+      jid: 0,
+      jail: -1,
+      session: false,
+      noNewPrivileges: false,
+      capabilityMode: false,
+      daemon: false,
+    };
+    const wrong: Partial<Record<keyof NativeSpawnOrder, readonly unknown[]>> = {
+      files: [null, 'x', [1], ['with\0null'], Array(1)],
+      file: [null, 'x', -2, 0.5, 2 ** 31, Number.NaN],
+      args: [null, [3], ['with\0null']],
+      env: [undefined, [{}], ['A=\0']],
+      cwd: [undefined, 3, 'with\0null'],
+      directory: [null, -2, 2 ** 32],
+      descriptors: [null, [0], [0, -1], [0, '1'], [2 ** 31, 0], [Number.NaN, 0]],
+      limits: [null, ['core'], ['core', 0], ['no-such', 0, 0], ['core', -2, 0], ['core', 0, 2 ** 60]],
+      groups: [undefined, 0, [-1], [2 ** 32], ['wheel']],
+      gid: [undefined, -1, 'wheel'],
+      uid: [undefined, 0.5, 2 ** 33],
+      jid: [null, -1, 2 ** 31],
+      jail: [null, -2],
+      session: [null, 0, 'true'],
+      noNewPrivileges: [undefined],
+      capabilityMode: [1],
+      daemon: [{}],
+    };
+    expect(Object.keys(wrong).sort()).toEqual(Object.keys(order).sort());
+    const before = openDescriptors();
+    for (const [key, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        const error = caught(() => binding.spawn({ ...order, [key]: value }));
+        expect([key, value, error.code]).toEqual([key, value, 'ERR_INVALID_ARG_TYPE']);
+      }
+      const mine = new RangeError('mine');
+      const throwing = Object.defineProperty({ ...order }, key, {
+        get() {
+          throw mine;
+        },
+      });
+      expect(caught(() => binding.spawn(throwing))).toBe(mine);
+    }
+    expect(openDescriptors()).toEqual(before);
   });
 
   test('an exception out of an element of a list is passed on as it is', () => {

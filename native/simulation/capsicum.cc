@@ -1,7 +1,6 @@
 // Capsicum in user space, with the checks of the kernel in the kernel's order.
 
 #include <sys/capsicum.h>
-#include <sys/procdesc.h>
 
 #include <algorithm>
 #include <atomic>
@@ -29,10 +28,7 @@ bool IsValid(const cap_rights_t& rights) {
          simulation::Contains(known, rights);
 }
 
-bool Has(const cap_rights_t& rights, uint64_t right) {
-  const size_t index = (right & CAPRIGHT(1, 0)) != 0 ? 1 : 0;
-  return (rights.cr_rights[index] & right) == right;
-}
+using simulation::Has;
 
 }  // namespace
 
@@ -115,6 +111,3 @@ int cap_fcntls_get(int fd, uint32_t* mask) {
   *mask = slot->fcntls;
   return 0;
 }
-
-// There are no simulated process descriptors yet: no descriptor is one.
-int pdgetpid(int, pid_t*) { return Fail(EBADF); }

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -126,6 +127,18 @@ cap_rights_t KnownRights() {
 bool Contains(const cap_rights_t& big, const cap_rights_t& little) {
   return (little.cr_rights[0] & ~big.cr_rights[0]) == 0 &&
          (little.cr_rights[1] & ~big.cr_rights[1]) == 0;
+}
+
+bool Has(const cap_rights_t& rights, uint64_t right) {
+  const size_t index = (right & CAPRIGHT(1, 0)) != 0 ? 1 : 0;
+  return (rights.cr_rights[index] & right) == right;
+}
+
+int CheckRight(int fd, uint64_t right) {
+  DescriptorTable table;
+  const Slot* slot = table.Find(fd);
+  if (slot == nullptr) return EBADF;
+  return Has(slot->rights, right) ? 0 : ENOTCAPABLE;
 }
 
 std::vector<int> OpenDescriptors() {

@@ -46,6 +46,9 @@ class DescriptorTable {
 // Every right that the simulated release knows.
 cap_rights_t KnownRights();
 bool Contains(const cap_rights_t& big, const cap_rights_t& little);
+bool Has(const cap_rights_t& rights, uint64_t right);
+// Whether a call on `fd` may go on: 0, EBADF or ENOTCAPABLE.
+int CheckRight(int fd, uint64_t right);
 bool InCapabilityMode();
 // kern.osreldate of the simulated release.
 int Osreldate();

@@ -2,6 +2,7 @@
 #include "../arguments.h"
 #include "../kernel.h"
 #include "descriptor_table.h"
+#include "processes.h"
 
 namespace {
 
@@ -10,6 +11,7 @@ Napi::Value SimulatedClose(const Napi::CallbackInfo& info) {
   const int fd = arguments.Int32(0);
   if (arguments.failed()) return {};
   simulation::DescriptorTable().Forget(fd);
+  simulation::ProcessClosed(fd);
   return info.Env().Undefined();
 }
 

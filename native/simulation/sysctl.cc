@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "descriptor_table.h"
+#include "processes.h"
 
 namespace {
 
@@ -69,6 +70,13 @@ kinfo_file Describe(int fd, const struct stat& status) {
     record.kf_vnode_type = vnode_type;
     strncpy(record.kf_path, text.c_str(), sizeof(record.kf_path) - 1);
   };
+  // Which type of file a pidfd has is different from one Linux to the next.
+  if (text == "anon_inode:[pidfd]") {
+    record.kf_type = KF_TYPE_PROCDESC;
+    record.kf_un.kf_proc.kf_pid = simulation::ProcessOf(fd).value_or(0);
+    record.kf_structsize = static_cast<int>(offsetof(kinfo_file, kf_path) + 1);
+    return record;
+  }
   switch (status.st_mode & S_IFMT) {
     case S_IFREG:
       vnode(KF_VTYPE_VREG);

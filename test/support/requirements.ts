@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { kernel } from 'freebsd-capsule';
+import { compiled } from './compiled.ts';
 
 export type Tier = 'kernel' | 'privileged' | 'unprivileged' | 'bun';
 export type Runtime = 'node' | 'bun';
@@ -87,6 +88,16 @@ export function findBun(): string | undefined {
     process.env.BUN === undefined ? [...installed.filter((path) => existsSync(path)), 'bun'] : [process.env.BUN];
   return candidates.find((program) => spawnSync(program, ['--version']).status === 0);
 }
+
+/** The static executable that tests start in capability mode, where it was built. */
+export function findHelper(): string | undefined {
+  return [compiled(`helpers/measure-${process.arch}`), compiled('helpers/measure')].find((path) => existsSync(path));
+}
+
+/** There is a static executable to start. */
+export const requireHelper: Requirement = {
+  missing: () => (findHelper() === undefined ? 'no static executable was built (cc -static)' : undefined),
+};
 
 let bun: string | undefined | null = null;
 

@@ -1,0 +1,66 @@
+/**
+ * What does it cost to start a process and learn of its end: spawn() against child_process.spawn(), with a small parent
+ * and with one of 1 GiB?
+ *
+ * Run: node build/bench/spawn.js [program]. Times are medians in milliseconds: of the call itself, during which nothing
+ * else of the program runs, and until the exit is known.
+ */
+
+import childProcess from 'node:child_process';
+import { once } from 'node:events';
+import { kernel, spawn } from 'freebsd-capsule';
+
+const ROUNDS = Number(process.env.ROUNDS ?? 60);
+const GIGABYTE = 2 ** 30;
+
+const program = process.argv[2] ?? '/usr/bin/true';
+
+interface Sample {
+  readonly call: number;
+  readonly whole: number;
+}
+
+async function ours(): Promise<Sample> {
+  const start = performance.now();
+  const child = spawn(program, [], { stdio: 'ignore' });
+  const call = performance.now() - start;
+  await child.exited;
+  const whole = performance.now() - start;
+  child.close();
+  return { call, whole };
+}
+
+async function theirs(): Promise<Sample> {
+  const start = performance.now();
+  const child = childProcess.spawn(program, [], { stdio: 'ignore' });
+  const call = performance.now() - start;
+  await once(child, 'exit');
+  return { call, whole: performance.now() - start };
+}
+
+const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+async function compare(parent: string): Promise<void> {
+  const samples: Record<'ours' | 'theirs', Sample[]> = { ours: [], theirs: [] };
+  for (let round = 0; round < 5; round++) {
+    await ours();
+    await theirs();
+  }
+  // In turn, so that whatever else the machine does falls on both.
+  for (let round = 0; round < ROUNDS; round++) {
+    samples.ours.push(await ours());
+    samples.theirs.push(await theirs());
+  }
+  for (const what of ['call', 'whole'] as const) {
+    const [one, other] = [samples.ours, samples.theirs].map((list) => median(list.map((sample) => sample[what])));
+    const ratio = ((one ?? 0) / (other ?? 1)).toFixed(2);
+    console.log(`${parent}, ${what}: spawn() ${one?.toFixed(2)}, child_process ${other?.toFixed(2)}, ratio ${ratio}`);
+  }
+}
+
+console.log(`kernel: ${kernel.kind} ${kernel.release}, ${program}, ${ROUNDS} rounds`);
+await compare('small parent');
+const memory = Buffer.alloc(GIGABYTE, 1);
+await compare('parent of 1 GiB');
+// Kept to here.
+if (memory[GIGABYTE - 1] !== 1) throw new Error('memory is gone');

@@ -1,0 +1,161 @@
+import { abortError } from '../abort-error.ts';
+import { native } from '../binding.ts';
+import { getRights } from '../capsicum/rights.ts';
+import type { DescriptorLike } from '../descriptor.ts';
+import { withMore } from '../errors.ts';
+import { OpenedDescriptors } from './child-descriptors.ts';
+import { describeStarted, type ProcessDescriptor } from './process-descriptor.ts';
+import { type CheckedSpawn, checkSpawn, type SpawnOptions } from './spawn-options.ts';
+import { streamOf } from './streams.ts';
+
+/** Says in an error of a step what the step was about, as Node does. */
+function explained(error: unknown, spawn: CheckedSpawn): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  const about = (properties: object, text: string) => Object.assign(withMore(error, ` '${text}'`), properties);
+  switch (syscall) {
+    case 'open':
+    case 'execve':
+    case 'fexecve': {
+      const named = typeof spawn.file === 'string' ? about({ path: spawn.file }, spawn.file) : (error as Error);
+      if (typeof spawn.file === 'number') Object.assign(named, { fd: spawn.file });
+      if (code !== 'ECAPMODE') return named;
+      return withMore(
+        named,
+        '\nIn capability mode a program is started by its descriptor, opened before, and must be a static executable: ' +
+          'the run-time linker of a dynamic one, and the interpreter of a script, would be found by their paths',
+      );
+    }
+    case 'chdir':
+      return about({ path: spawn.cwd }, String(spawn.cwd));
+    case 'fchdir':
+      return Object.assign(error as Error, { fd: spawn.cwd });
+    case 'jail_get':
+    case 'jail_attach':
+      return about({ jail: spawn.jail }, String(spawn.jail));
+    case 'jail_attach_jd':
+      return Object.assign(error as Error, { fd: (spawn.jail as { fd: number }).fd });
+    default:
+      return error;
+  }
+}
+
+/**
+ * Throws `EBADF` for a descriptor of the caller's that is closed: its number could be that of one that is opened for the
+ * child in a moment.
+ */
+function checkOpen({ file, cwd, jail, descriptors }: CheckedSpawn): void {
+  const numbers: unknown[] = [file, cwd, typeof jail === 'object' ? jail.fd : undefined];
+  for (const descriptor of descriptors.values()) if (typeof descriptor === 'object') numbers.push(descriptor.fd);
+  for (const fd of numbers) if (typeof fd === 'number') getRights(fd);
+}
+
+function start(spawn: CheckedSpawn, opened: OpenedDescriptors): [pid: number, fd: number] {
+  const { file, cwd, jail } = spawn;
+  try {
+    return native('pdfork').spawn({
+      files: spawn.files,
+      file: typeof file === 'number' ? file : -1,
+      args: spawn.args,
+      env: spawn.env,
+      cwd: typeof cwd === 'string' ? cwd : null,
+      directory: typeof cwd === 'number' ? cwd : -1,
+      descriptors: opened.pairs,
+      limits: spawn.limits,
+      groups: spawn.groups,
+      gid: spawn.gid,
+      uid: spawn.uid,
+      jid: typeof jail === 'string' ? native('jail_get').findJail(jail) : typeof jail === 'number' ? jail : 0,
+      jail: typeof jail === 'object' ? jail.fd : -1,
+      session: spawn.session,
+      noNewPrivileges: spawn.noNewPrivileges,
+      capabilityMode: spawn.capabilityMode,
+      daemon: spawn.daemon,
+    });
+  } catch (error) {
+    throw explained(error, spawn);
+  }
+}
+
+/**
+ * Starts a program as a process that its descriptor holds, also in capability mode, where `child_process` is gone.
+ *
+ * It either runs when this returns, or this throws what prevented it and there is no process. The child never runs
+ * JavaScript: on FreeBSD 15.1 it does not even get a copy of this process's memory, so that what a start costs does not
+ * grow with it (pdrfork(2) with RFSPAWN); before, it gets one for a moment (pdfork(2)).
+ *
+ * What happens, in order. In this process:
+ *
+ * 1. Every argument is checked, descriptors are made sure to be open (`EBADF`), and names of users, groups and jails are
+ *    looked up. After an error nothing has happened.
+ * 2. Pipes are made, and duplicates of the descriptors with rights, which are limited. After an error they are closed
+ *    again: `EMFILE`, `ENOTCAPABLE` for a right that a descriptor does not have.
+ * 3. The child is made: `EAGAIN` (process limit), `EMFILE`, `ENOMEM`.
+ *
+ * In the child; a step that fails is thrown here under the name of its system call, and the child, its descriptor and the
+ * pipes are gone then. What earlier steps did went with it.
+ *
+ * 4. Signals: default actions, none blocked.
+ * 5. `session`: setsid(2).
+ * 6. Descriptors: each is put where the program expects it, and every other one is closed, whatever its flags.
+ * 7. `limits`: setrlimit(2).
+ * 8. `noNewPrivileges`: procctl(2).
+ * 9. `jail`: jail_attach(2), which makes the jail's root the root and working directory.
+ * 10. `cwd`: chdir(2), as the user that this process is.
+ * 11. `groups`, `group`, `user`: setgroups(2), setgid(2), setuid(2).
+ * 12. `capabilityMode`: the file is opened and cap_enter(2) called.
+ * 13. execve(2), or fexecve(2) for a descriptor.
+ *
+ * The kernel would kill a dynamic executable that starts in capability mode with SIGABRT, too late for an error; so step
+ * 13 looks first, and says `ECAPMODE`. Where the descriptor lacks the right `read` it cannot look.
+ *
+ * In capability mode `file` must be a descriptor of a static executable with the right `fexecve`, and `cwd`, `jail`,
+ * `groups`, `user`, `group`, `noNewPrivileges` and `'ignore'` are refused with `ECAPMODE`.
+ *
+ * @param file a path; a name, looked for by the `PATH` of `env`; or a descriptor
+ * @param args what follows `argv[0]`
+ * @throws the argument errors; the errors above, with `path`, `fd` or `jail` where it applies; `AbortError` when
+ * `options.signal` has aborted already; `ENOSYS` without a FreeBSD kernel
+ * @see [pdfork(2)](https://man.freebsd.org/cgi/man.cgi?query=pdfork&sektion=2),
+ * [fexecve(2)](https://man.freebsd.org/cgi/man.cgi?query=fexecve&sektion=2)
+ *
+ * @example
+ * ```ts
+ * import { openSync } from 'node:fs';
+ * import { enter, spawn } from 'freebsd-capsule';
+ * using child = spawn('/bin/cat', [], { descriptors: { 3: { fd: openSync('/etc/motd', 'r'), rights: ['read'] } } });
+ * child.stdin?.end('hello');
+ * await child.exited; // { code: 0, signal: null, coreDumped: false, resourceUsage: … }
+ * const helper = openSync('/rescue/true', 'r');
+ * enter();
+ * using inside = spawn(helper); // static: starts
+ * spawn('/bin/true'); // throws ECAPMODE: no paths here
+ * ```
+ */
+export function spawn(
+  file: string | DescriptorLike,
+  args: readonly string[] = [],
+  options: SpawnOptions = {},
+): ProcessDescriptor {
+  const checked = checkSpawn(file, args, options);
+  if (checked.signal?.aborted) throw abortError(checked.signal);
+  checkOpen(checked);
+  const opened = new OpenedDescriptors(checked.descriptors);
+  let started: [pid: number, fd: number];
+  try {
+    started = start(checked, opened);
+  } catch (error) {
+    opened.abandon();
+    throw error;
+  }
+  opened[Symbol.dispose]();
+  const [pid, fd] = started;
+  const [stdin, stdout, stderr] = opened.ends;
+  return describeStarted({
+    fd,
+    pid,
+    stdin: stdin === -1 ? null : streamOf(stdin, 'write'),
+    stdout: stdout === -1 ? null : streamOf(stdout, 'read'),
+    stderr: stderr === -1 ? null : streamOf(stderr, 'read'),
+    signal: checked.signal,
+  });
+}

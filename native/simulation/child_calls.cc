@@ -1,0 +1,123 @@
+#include "../child_calls.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/capsicum.h>
+#include <sys/procdesc.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+
+#include "../executable.h"
+#include "descriptor_table.h"
+#include "processes.h"
+
+namespace {
+
+int Fail(int error) {
+  errno = error;
+  return -1;
+}
+
+}  // namespace
+
+// The host would kill no thread of the parent for a child that shares its
+// memory, but its libc promises nothing there.
+bool child_calls::SharesMemory() { return false; }
+
+pid_t child_calls::Start(int* fd, int flags, void (*run)(void*), void* argument) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const pid_t pid = pdfork(fd, flags | PD_CLOEXEC);
+  if (pid == 0) {
+    run(argument);
+    _exit(127);
+  }
+  const int error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return pid;
+}
+
+int child_calls::ResetSignals() {
+  struct sigaction standard = {};
+  standard.sa_handler = SIG_DFL;
+  // The host's libc keeps two for itself, and refuses them.
+  for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  return sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+int child_calls::ChangeDirectory(const char* path) {
+  return simulation::InCapabilityMode() ? Fail(ECAPMODE) : chdir(path);
+}
+
+int child_calls::ChangeDirectoryTo(int fd) {
+  return simulation::InCapabilityMode() ? Fail(ECAPMODE) : fchdir(fd);
+}
+
+int child_calls::SetGroups(int count, const gid_t* groups) {
+  return simulation::InCapabilityMode() ? Fail(ECAPMODE)
+                                        : setgroups(static_cast<size_t>(count), groups);
+}
+
+// No process of the host can be put into a simulated jail.
+int child_calls::AttachJail(int) {
+  return Fail(simulation::InCapabilityMode() ? ECAPMODE : ENOSYS);
+}
+
+int child_calls::AttachJailDescriptor(int) {
+  return Fail(simulation::InCapabilityMode() ? ECAPMODE : ENOSYS);
+}
+
+int child_calls::Execute(const char* path, char* const arguments[], char* const env[]) {
+  return simulation::InCapabilityMode() ? Fail(ECAPMODE) : execve(path, arguments, env);
+}
+
+int child_calls::ExecuteDescriptor(int fd, char* const arguments[], char* const env[]) {
+  if (simulation::InCapabilityMode()) {
+    const Executable kind = KindOfExecutable(fd);
+    if (kind == Executable::kScript) return Fail(ECAPMODE);
+    // The kernel misses the run-time linker when there is no way back.
+    if (kind == Executable::kDynamic) kill(getpid(), SIGABRT);
+  }
+  return fexecve(fd, arguments, env);
+}
+
+int child_calls::FindJail(const char*) {
+  return Fail(simulation::InCapabilityMode() ? ECAPMODE : ENOSYS);
+}
+
+int child_calls::Refusal(int fd, uint64_t right) { return simulation::CheckRight(fd, right); }
+
+int child_calls::Reap(int fd, int* status, struct rusage* usage) {
+  struct __wrusage usages = {};
+  if (pdwait(fd, status, WEXITED | WNOHANG, &usages, nullptr) != 0) return -1;
+  *usage = usages.wru_self;
+  return 0;
+}
+
+int child_calls::Duplicate(int fd) {
+  simulation::DescriptorTable table;
+  const simulation::Slot* slot = table.Find(fd);
+  if (slot == nullptr) return Fail(EBADF);
+  const simulation::Slot copy = *slot;
+  const int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (duplicate < 0) return -1;
+  table.Forget(duplicate);
+  simulation::Slot* fresh = table.Find(duplicate);
+  if (fresh != nullptr) *fresh = copy;
+  return duplicate;
+}
+
+void child_calls::CloseProcess(int fd) {
+  close(fd);
+  simulation::DescriptorTable().Forget(fd);
+  simulation::ProcessClosed(fd);
+}

@@ -1,0 +1,497 @@
+// Starts a process. What the child does is an order that is complete before it
+// exists, so that it only reads it: the steps and their sequence are told in
+// lib/process/spawn.ts, as they are the caller's business.
+//
+// Where the child does not share the parent's memory (before 15.1), a failing
+// step comes back through a pipe that is close-on-exec: its end without a word
+// is the success. Where it does, it comes back in the order itself.
+
+#include <fcntl.h>
+#include <sys/types.h>
+// Keep this order: sys/procctl.h needs sys/types.h.
+#include <sys/capsicum.h>
+#include <sys/procctl.h>
+#include <sys/procdesc.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "addon.h"
+#include "arguments.h"
+#include "child_calls.h"
+#include "executable.h"
+#include "owned_processes.h"
+#include "system_error.h"
+#include "unique_fd.h"
+
+namespace {
+
+struct NamedLimit {
+  const char* name;
+  int resource;
+};
+
+constexpr NamedLimit kLimits[] = {
+    {"as", RLIMIT_AS},         {"core", RLIMIT_CORE},   {"cpu", RLIMIT_CPU},
+    {"data", RLIMIT_DATA},     {"fsize", RLIMIT_FSIZE}, {"memlock", RLIMIT_MEMLOCK},
+    {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC}, {"rss", RLIMIT_RSS},
+    {"stack", RLIMIT_STACK},
+};
+
+struct Limit {
+  int resource;
+  struct rlimit values;
+};
+
+struct Mapping {
+  int target;
+  int source;
+};
+
+// What failed, by the name of the system call.
+struct Failure {
+  const char* syscall = nullptr;
+  int error = 0;
+  int fd = kNoDescriptor;
+};
+
+// Descriptors that the child needs for itself and the program does not get.
+enum Extra { kFile, kDirectory, kJail, kStatus, kExtras };
+
+struct Order {
+  // Candidates for the file, tried in turn; or kFile.
+  std::vector<std::string> files;
+  std::vector<char*> arguments;
+  std::vector<char*> env;
+  std::vector<std::string> texts;
+  bool has_directory = false;
+  std::string directory;
+  std::vector<Mapping> mappings;
+  std::vector<Limit> limits;
+  bool has_groups = false;
+  std::vector<gid_t> groups;
+  bool has_group = false;
+  gid_t group = 0;
+  bool has_user = false;
+  uid_t user = 0;
+  int jid = 0;
+  bool session = false;
+  bool no_new_privileges = false;
+  bool capability_mode = false;
+  int extras[kExtras] = {-1, -1, -1, -1};
+
+  // Room for the child to work in.
+  std::vector<int> moved;
+  Failure failure;
+};
+
+// -- The child. Everything below runs between fork and exec.
+
+[[noreturn]] void Fail(Order* order, const char* syscall, int fd = kNoDescriptor) {
+  order->failure = {syscall, errno, fd};
+  if (order->extras[kStatus] >= 0) {
+    const char* bytes = reinterpret_cast<const char*>(&order->failure);
+    // Fits into any pipe. A parent that is gone has nothing to be told.
+    [[maybe_unused]] const ssize_t written =
+        write(order->extras[kStatus], bytes, sizeof(order->failure));
+  }
+  _exit(127);
+}
+
+void CloseFrom(int low, int high) {
+  // Fails where there is nothing to close.
+  if (low <= high) {
+    close_range(static_cast<unsigned int>(low), static_cast<unsigned int>(high), 0);
+  }
+}
+
+// Puts each descriptor where the program expects it, and closes all others.
+void ArrangeDescriptors(Order* order) {
+  // First all of them out of the way of all targets.
+  const int base = order->mappings.empty() ? 3 : order->mappings.back().target + 1;
+  for (size_t i = 0; i < order->mappings.size(); i++) {
+    const int source = order->mappings[i].source;
+    order->moved[i] = fcntl(source, F_DUPFD_CLOEXEC, base);
+    if (order->moved[i] < 0) Fail(order, "fcntl", source);
+  }
+  for (int& extra : order->extras) {
+    if (extra < 0) continue;
+    const int moved = fcntl(extra, F_DUPFD_CLOEXEC, base);
+    if (moved < 0) Fail(order, "fcntl", extra);
+    extra = moved;
+  }
+  int next = 0;
+  for (size_t i = 0; i < order->mappings.size(); i++) {
+    const int target = order->mappings[i].target;
+    CloseFrom(next, target - 1);
+    if (dup2(order->moved[i], target) < 0) Fail(order, "dup2", order->mappings[i].source);
+    next = target + 1;
+  }
+  // What remains is above the targets, the extras among it, in no order.
+  for (int round = 0; round < kExtras; round++) {
+    int lowest = std::numeric_limits<int>::max();
+    for (const int extra : order->extras) {
+      if (extra >= next && extra < lowest) lowest = extra;
+    }
+    if (lowest == std::numeric_limits<int>::max()) break;
+    CloseFrom(next, lowest - 1);
+    next = lowest + 1;
+  }
+  CloseFrom(next, std::numeric_limits<int>::max());
+}
+
+// A file that is not there is looked for in the next place; one that may not be
+// executed too, but is what is reported in the end.
+bool IsElsewhere(int error) { return error == ENOENT || error == ENOTDIR || error == EACCES; }
+
+void Execute(Order* order) {
+  int error = ENOENT;
+  for (const std::string& file : order->files) {
+    child_calls::Execute(file.c_str(), order->arguments.data(), order->env.data());
+    if (error != EACCES || !IsElsewhere(errno)) error = errno;
+    if (!IsElsewhere(errno)) break;
+  }
+  errno = error;
+  Fail(order, "execve");
+}
+
+// In capability mode the kernel misses the run-time linker of a dynamic
+// executable when the process has no memory to go back to, and kills it. So it is
+// looked at before; what may not be read is left to the kernel.
+void CheckExecutable(Order* order, int fd) {
+  if (KindOfExecutable(fd) != Executable::kDynamic) return;
+  errno = ECAPMODE;
+  Fail(order, "fexecve");
+}
+
+// By descriptor, since paths end with capability mode.
+void OpenFile(Order* order) {
+  int error = ENOENT;
+  for (const std::string& file : order->files) {
+    order->extras[kFile] = open(file.c_str(), O_EXEC | O_CLOEXEC);
+    if (order->extras[kFile] >= 0) {
+      const int readable = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+      if (readable < 0) return;
+      CheckExecutable(order, readable);
+      close(readable);
+      return;
+    }
+    if (error != EACCES || !IsElsewhere(errno)) error = errno;
+    if (!IsElsewhere(errno)) break;
+  }
+  errno = error;
+  Fail(order, "open");
+}
+
+void RunChild(void* argument) {
+  Order* order = static_cast<Order*>(argument);
+  if (child_calls::ResetSignals() != 0) Fail(order, "sigaction");
+  if (order->session && setsid() < 0) Fail(order, "setsid");
+  ArrangeDescriptors(order);
+  for (const Limit& limit : order->limits) {
+    if (setrlimit(limit.resource, &limit.values) != 0) Fail(order, "setrlimit");
+  }
+  if (order->no_new_privileges) {
+    int enable = PROC_NO_NEW_PRIVS_ENABLE;
+    if (procctl(P_PID, 0, PROC_NO_NEW_PRIVS_CTL, &enable) != 0) Fail(order, "procctl");
+  }
+  if (order->extras[kJail] >= 0) {
+    if (child_calls::AttachJailDescriptor(order->extras[kJail]) != 0) {
+      Fail(order, "jail_attach_jd");
+    }
+  } else if (order->jid > 0 && child_calls::AttachJail(order->jid) != 0) {
+    Fail(order, "jail_attach");
+  }
+  if (order->extras[kDirectory] >= 0) {
+    if (child_calls::ChangeDirectoryTo(order->extras[kDirectory]) != 0) Fail(order, "fchdir");
+  } else if (order->has_directory && child_calls::ChangeDirectory(order->directory.c_str()) != 0) {
+    Fail(order, "chdir");
+  }
+  // Once the user is switched, the right to change groups is gone.
+  if (order->has_groups &&
+      child_calls::SetGroups(static_cast<int>(order->groups.size()), order->groups.data()) != 0) {
+    Fail(order, "setgroups");
+  }
+  if (order->has_group && setgid(order->group) != 0) Fail(order, "setgid");
+  if (order->has_user && setuid(order->user) != 0) Fail(order, "setuid");
+  if (order->capability_mode) {
+    if (order->extras[kFile] < 0) OpenFile(order);
+    if (cap_enter() != 0) Fail(order, "cap_enter");
+  }
+  unsigned int mode = 0;
+  if (order->extras[kFile] >= 0 && cap_getmode(&mode) == 0 && mode != 0) {
+    CheckExecutable(order, order->extras[kFile]);
+  }
+  if (order->extras[kFile] < 0) Execute(order);
+  child_calls::ExecuteDescriptor(order->extras[kFile], order->arguments.data(), order->env.data());
+  Fail(order, "fexecve");
+}
+
+// -- The parent.
+
+// Reads the parts of the order; the first that does not fit is the one reported.
+class OrderReader {
+ public:
+  OrderReader(Arguments* arguments, Napi::Object object) : arguments_(arguments), object_(object) {}
+
+  Napi::Value Get(const char* name) {
+    if (arguments_->failed()) return {};
+    Napi::Value value = object_.Get(name);
+    if (object_.Env().IsExceptionPending()) {
+      Refuse();
+      return {};
+    }
+    return value;
+  }
+
+  bool Flag(const char* name) {
+    const Napi::Value value = Get(name);
+    if (arguments_->failed()) return false;
+    if (!value.IsBoolean()) Refuse();
+    return value.IsBoolean() && value.As<Napi::Boolean>().Value();
+  }
+
+  double Number(const Napi::Value& value, double least, double most) {
+    if (arguments_->failed()) return least;
+    const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : least - 1;
+    if (number >= least && number <= most &&
+        number == static_cast<double>(static_cast<int64_t>(number))) {
+      return number;
+    }
+    Refuse();
+    return least;
+  }
+
+  int Descriptor(const char* name) {
+    return static_cast<int>(Number(Get(name), -1, std::numeric_limits<int32_t>::max()));
+  }
+
+  // An id, or null for none.
+  bool Id(const char* name, uint32_t* id) {
+    const Napi::Value value = Get(name);
+    if (arguments_->failed() || value.IsNull()) return false;
+    *id = static_cast<uint32_t>(Number(value, 0, std::numeric_limits<uint32_t>::max()));
+    return true;
+  }
+
+  std::vector<Napi::Value> List(const char* name) {
+    std::vector<Napi::Value> values;
+    const Napi::Value value = Get(name);
+    if (arguments_->failed()) return values;
+    if (!value.IsArray()) {
+      Refuse();
+      return values;
+    }
+    const auto array = value.As<Napi::Array>();
+    const uint32_t length = array.Length();
+    for (uint32_t i = 0; i < length && !arguments_->failed(); i++) {
+      values.push_back(array.Get(i));
+      if (object_.Env().IsExceptionPending()) Refuse();
+    }
+    return values;
+  }
+
+  std::string Text(const Napi::Value& value) {
+    if (arguments_->failed()) return {};
+    if (value.IsString()) {
+      std::string text = value.As<Napi::String>().Utf8Value();
+      if (text.find('\0') == std::string::npos) return text;
+    }
+    Refuse();
+    return {};
+  }
+
+  void Refuse() {
+    // An exception of the caller's is the one to keep.
+    if (object_.Env().IsExceptionPending()) {
+      arguments_->Abandon();
+    } else {
+      arguments_->Refuse(0, "a complete order");
+    }
+  }
+
+ private:
+  Arguments* arguments_;
+  Napi::Object object_;
+};
+
+void ReadLimits(OrderReader& reader, Order* order) {
+  const std::vector<Napi::Value> limits = reader.List("limits");
+  if (limits.size() % 3 != 0) reader.Refuse();
+  for (size_t i = 0; i + 2 < limits.size(); i += 3) {
+    const std::string name = reader.Text(limits[i]);
+    Limit limit = {-1, {}};
+    for (const NamedLimit& named : kLimits) {
+      if (name == named.name) limit.resource = named.resource;
+    }
+    if (limit.resource < 0) reader.Refuse();
+    const auto value = [&](const Napi::Value& given) -> rlim_t {
+      // -1 is "infinity", which has another number on each system.
+      const double number = reader.Number(given, -1, 9007199254740991.0);
+      return number < 0 ? RLIM_INFINITY : static_cast<rlim_t>(number);
+    };
+    limit.values.rlim_cur = value(limits[i + 1]);
+    limit.values.rlim_max = value(limits[i + 2]);
+    order->limits.push_back(limit);
+  }
+}
+
+bool ReadOrder(const Napi::CallbackInfo& info, Order* order, bool* daemon) {
+  Arguments arguments(info);
+  if (!info[0].IsObject()) {
+    arguments.Refuse(0, "an object");
+    return false;
+  }
+  OrderReader reader(&arguments, info[0].As<Napi::Object>());
+  for (const Napi::Value& file : reader.List("files")) order->files.push_back(reader.Text(file));
+  order->extras[kFile] = reader.Descriptor("file");
+  std::vector<Napi::Value> texts = reader.List("args");
+  const size_t argument_count = texts.size();
+  for (const Napi::Value& text : reader.List("env")) texts.push_back(text);
+  for (const Napi::Value& text : texts) order->texts.push_back(reader.Text(text));
+  for (size_t i = 0; i < order->texts.size(); i++) {
+    (i < argument_count ? order->arguments : order->env).push_back(order->texts[i].data());
+  }
+  order->arguments.push_back(nullptr);
+  order->env.push_back(nullptr);
+
+  const Napi::Value directory = reader.Get("cwd");
+  if (!arguments.failed() && !directory.IsNull()) {
+    order->has_directory = true;
+    order->directory = reader.Text(directory);
+  }
+  order->extras[kDirectory] = reader.Descriptor("directory");
+
+  const std::vector<Napi::Value> numbers = reader.List("descriptors");
+  if (numbers.size() % 2 != 0) reader.Refuse();
+  constexpr double kMost = std::numeric_limits<int32_t>::max() - 1;
+  for (size_t i = 0; i + 1 < numbers.size(); i += 2) {
+    const int target = static_cast<int>(reader.Number(numbers[i], 0, kMost));
+    const int source = static_cast<int>(reader.Number(numbers[i + 1], 0, kMost));
+    order->mappings.push_back({target, source});
+  }
+  std::sort(order->mappings.begin(), order->mappings.end(),
+            [](const Mapping& a, const Mapping& b) { return a.target < b.target; });
+  order->moved.resize(order->mappings.size());
+
+  ReadLimits(reader, order);
+  const Napi::Value groups = reader.Get("groups");
+  if (!arguments.failed() && !groups.IsNull()) {
+    order->has_groups = true;
+    for (const Napi::Value& group : reader.List("groups")) {
+      order->groups.push_back(
+          static_cast<gid_t>(reader.Number(group, 0, std::numeric_limits<uint32_t>::max())));
+    }
+  }
+  order->has_group = reader.Id("gid", &order->group);
+  order->has_user = reader.Id("uid", &order->user);
+  order->jid =
+      static_cast<int>(reader.Number(reader.Get("jid"), 0, std::numeric_limits<int32_t>::max()));
+  order->extras[kJail] = reader.Descriptor("jail");
+  order->session = reader.Flag("session");
+  order->no_new_privileges = reader.Flag("noNewPrivileges");
+  order->capability_mode = reader.Flag("capabilityMode");
+  *daemon = reader.Flag("daemon");
+  return !arguments.failed();
+}
+
+// What the child said before it executed the file, if anything.
+bool ReadFailure(int fd, Failure* failure) {
+  size_t got = 0;
+  while (got < sizeof(*failure)) {
+    const ssize_t count = read(fd, reinterpret_cast<char*>(failure) + got, sizeof(*failure) - got);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    got += static_cast<size_t>(count);
+  }
+  return got == sizeof(*failure);
+}
+
+Napi::Value Spawn(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Order order;
+  bool daemon = false;
+  if (!ReadOrder(info, &order, &daemon)) return {};
+
+  const auto refused = [&](int fd, uint64_t right, const char* syscall) {
+    const int error = fd < 0 ? 0 : child_calls::Refusal(fd, right);
+    if (error != 0) ThrowSystemError(env, error, syscall, fd);
+    return error != 0;
+  };
+  if (refused(order.extras[kFile], CAP_FEXECVE, "fexecve")) return {};
+  if (refused(order.extras[kDirectory], CAP_FCHDIR, "fchdir")) return {};
+
+  UniqueFd status;
+  UniqueFd status_of_child;
+  if (!child_calls::SharesMemory()) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+      ThrowSystemError(env, errno, "pipe2");
+      return {};
+    }
+    status = UniqueFd(ends[0]);
+    status_of_child = UniqueFd(ends[1]);
+    order.extras[kStatus] = ends[1];
+  }
+
+  int fd = -1;
+  const pid_t pid = child_calls::Start(&fd, daemon ? PD_DAEMON : 0, RunChild, &order);
+  if (pid < 0) {
+    ThrowSystemError(env, errno, status.get() < 0 ? "pdrfork" : "pdfork");
+    return {};
+  }
+  Failure failure = order.failure;
+  if (status.get() >= 0) {
+    status_of_child = UniqueFd();
+    if (!ReadFailure(status.get(), &failure)) failure = {};
+  }
+  if (failure.syscall != nullptr) {
+    // Which also reaps it.
+    child_calls::CloseProcess(fd);
+    ThrowSystemError(env, failure.error, failure.syscall, failure.fd);
+    return {};
+  }
+  OwnedProcesses::Of(env).Add(fd, pid);
+  Napi::Array result = Napi::Array::New(env, 2);
+  result.Set(0U, Napi::Number::New(env, pid));
+  result.Set(1U, Napi::Number::New(env, fd));
+  return result;
+}
+
+Napi::Value DuplicateDescriptor(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int fd = arguments.Int32(0);
+  if (arguments.failed()) return {};
+  const int duplicate = child_calls::Duplicate(fd);
+  if (duplicate < 0) {
+    ThrowSystemError(info.Env(), errno, "fcntl", fd);
+    return {};
+  }
+  return Napi::Number::New(info.Env(), duplicate);
+}
+
+Napi::Value FindJail(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const std::string name = arguments.String(0);
+  if (arguments.failed()) return {};
+  const int jid = child_calls::FindJail(name.c_str());
+  if (jid < 0) {
+    ThrowSystemError(info.Env(), errno, "jail_get");
+    return {};
+  }
+  return Napi::Number::New(info.Env(), jid);
+}
+
+}  // namespace
+
+void AddSpawn(Napi::Env env, Napi::Object exports) {
+  AddFunction<Spawn>(env, exports, "spawn");
+  AddFunction<DuplicateDescriptor>(env, exports, "duplicateDescriptor");
+  AddFunction<FindJail>(env, exports, "findJail");
+}
