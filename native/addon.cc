@@ -15,6 +15,8 @@ static Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   AddEventThread(env, exports);
   AddSpawn(env, exports);
   AddProcessDescriptor(env, exports);
+  AddJail(env, exports);
+  AddJailParameters(env, exports);
   return exports;
 }
 

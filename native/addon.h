@@ -17,6 +17,8 @@ void AddThreadPool(Napi::Env env, Napi::Object exports);
 void AddEventThread(Napi::Env env, Napi::Object exports);
 void AddSpawn(Napi::Env env, Napi::Object exports);
 void AddProcessDescriptor(Napi::Env env, Napi::Object exports);
+void AddJail(Napi::Env env, Napi::Object exports);
+void AddJailParameters(Napi::Env env, Napi::Object exports);
 
 // Adds `function` under `name`, without user data.
 template <auto Function>

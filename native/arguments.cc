@@ -99,3 +99,62 @@ std::vector<unsigned long> Arguments::UnsignedList(size_t index) {
   }
   return values;
 }
+
+std::vector<std::string> Arguments::StringList(size_t index) {
+  std::vector<std::string> values;
+  if (failed_) return values;
+  if (!info_[index].IsArray()) {
+    Fail(index, "an array");
+    return values;
+  }
+  const auto array = info_[index].As<Napi::Array>();
+  const uint32_t length = array.Length();
+  for (uint32_t i = 0; i < length; i++) {
+    const Napi::Value element = array.Get(i);
+    // A getter may have thrown: its exception is the one to keep.
+    if (info_.Env().IsExceptionPending()) {
+      failed_ = true;
+      return {};
+    }
+    std::string value =
+        element.IsString() ? element.As<Napi::String>().Utf8Value() : std::string(1, '\0');
+    if (value.find('\0') != std::string::npos) {
+      Fail(index, "an array of strings without null bytes");
+      return {};
+    }
+    values.push_back(std::move(value));
+  }
+  return values;
+}
+
+std::vector<ByteSpan> Arguments::ByteSpans(size_t index, size_t length) {
+  if (failed_) return {};
+  if (!info_[index].IsArray() || info_[index].As<Napi::Array>().Length() != length) {
+    Fail(index, "an array of the right length");
+    return {};
+  }
+  // First all elements, whose getters may run JavaScript; then their bytes,
+  // with nothing in between that could detach a buffer.
+  std::vector<Napi::Value> elements;
+  for (uint32_t i = 0; i < length; i++) {
+    elements.push_back(info_[index].As<Napi::Array>().Get(i));
+    if (info_.Env().IsExceptionPending()) {
+      failed_ = true;
+      return {};
+    }
+  }
+  std::vector<ByteSpan> spans;
+  for (const Napi::Value& element : elements) {
+    ByteSpan span;
+    if (element.IsTypedArray() &&
+        element.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array) {
+      auto bytes = element.As<Napi::Uint8Array>();
+      span = {bytes.Data(), bytes.ByteLength()};
+    } else if (!element.IsNull()) {
+      Fail(index, "an array of Uint8Arrays and nulls");
+      return {};
+    }
+    spans.push_back(span);
+  }
+  return spans;
+}

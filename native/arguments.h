@@ -10,6 +10,12 @@
 #include <string>
 #include <vector>
 
+// Bytes that belong to a Uint8Array; null where the list had null.
+struct ByteSpan {
+  uint8_t* data = nullptr;
+  size_t size = 0;
+};
+
 class Arguments {
  public:
   explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
@@ -25,6 +31,11 @@ class Arguments {
   uint32_t* Words(size_t index, size_t length);
   // Non-negative integers that a double holds exactly.
   std::vector<unsigned long> UnsignedList(size_t index);
+  // Strings without null bytes.
+  std::vector<std::string> StringList(size_t index);
+  // The bytes of `length` Uint8Arrays or nulls. They are valid until JavaScript
+  // runs again, reading another argument included.
+  std::vector<ByteSpan> ByteSpans(size_t index, size_t length);
 
   // For arguments with parts: says that one does not fit.
   void Refuse(size_t index, const char* expected) { Fail(index, expected); }

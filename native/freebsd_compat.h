@@ -33,4 +33,11 @@
 #define NOTE_JAIL_MULTI 0x08000000
 #endif
 
+#ifndef JAIL_USE_DESC  // 15.0
+#define JAIL_USE_DESC 0x10
+#define JAIL_AT_DESC 0x20
+#define JAIL_GET_DESC 0x40
+#define JAIL_OWN_DESC 0x80
+#endif
+
 #endif  // NATIVE_FREEBSD_COMPAT_H_

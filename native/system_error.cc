@@ -89,7 +89,8 @@ constexpr ErrorName kNames[] = {
 
 }  // namespace
 
-Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd) {
+Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd,
+                            const std::string& detail) {
   std::string code = "Unknown system error " + std::to_string(-error);
   std::string text;
   for (const ErrorName& entry : kNames) {
@@ -103,7 +104,8 @@ Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int f
     // Node writes these texts in lower case.
     if (!text.empty()) text[0] = static_cast<char>(tolower(static_cast<unsigned char>(text[0])));
   }
-  Napi::Error result = Napi::Error::New(env, code + ": " + text + ", " + syscall);
+  Napi::Error result = Napi::Error::New(env, code + ": " + text + ", " + syscall +
+                                                 (detail.empty() ? "" : ": " + detail));
   result.Set("errno", Napi::Number::New(env, -error));
   result.Set("code", Napi::String::New(env, code));
   result.Set("syscall", Napi::String::New(env, syscall));
@@ -111,6 +113,7 @@ Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int f
   return result;
 }
 
-void ThrowSystemError(Napi::Env env, int error, const char* syscall, int fd) {
-  MakeSystemError(env, error, syscall, fd).ThrowAsJavaScriptException();
+void ThrowSystemError(Napi::Env env, int error, const char* syscall, int fd,
+                      const std::string& detail) {
+  MakeSystemError(env, error, syscall, fd, detail).ThrowAsJavaScriptException();
 }

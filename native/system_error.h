@@ -11,8 +11,12 @@
 
 constexpr int kNoDescriptor = -1;
 
-// `error` is an errno value of the host, or ENOTCAPABLE or ECAPMODE.
-Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd = kNoDescriptor);
-void ThrowSystemError(Napi::Env env, int error, const char* syscall, int fd = kNoDescriptor);
+// `error` is an errno value of the host, or ENOTCAPABLE or ECAPMODE. `detail` is
+// what the kernel itself said of the failure, where it does; it follows the
+// name of the call: "EEXIST: file exists, jail_set: jail 5 already exists".
+Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd = kNoDescriptor,
+                            const std::string& detail = {});
+void ThrowSystemError(Napi::Env env, int error, const char* syscall, int fd = kNoDescriptor,
+                      const std::string& detail = {});
 
 #endif  // NATIVE_SYSTEM_ERROR_H_

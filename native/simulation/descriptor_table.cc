@@ -115,6 +115,12 @@ int Osreldate() {
   return osreldate >= 1400000 ? osreldate : 1501000;
 }
 
+std::string Osrelease() {
+  const int osreldate = Osreldate();
+  return std::to_string(osreldate / 100000) + "." + std::to_string(osreldate / 1000 % 100) +
+         "-RELEASE";
+}
+
 cap_rights_t KnownRights() {
   cap_rights_t rights = {{CAP_ALL0, CAP_ALL1}};
   if (Osreldate() < 1500000) {

@@ -17,6 +17,7 @@
 
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace simulation {
@@ -52,6 +53,8 @@ int CheckRight(int fd, uint64_t right);
 bool InCapabilityMode();
 // kern.osreldate of the simulated release.
 int Osreldate();
+// kern.osrelease of it.
+std::string Osrelease();
 // The numbers of all open descriptors.
 std::vector<int> OpenDescriptors();
 

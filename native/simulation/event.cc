@@ -68,11 +68,13 @@ void Wake(const Queue& queue) {
 void Activate(Note& note, short filter, unsigned int fflags, int64_t data, bool last) {
   const unsigned int seen = fflags & note.wanted;
   if (seen == 0 && !last) return;
-  if (note.active && IsOfJails(filter) && (note.data != 0 || data != 0) && note.data != data) {
-    note.fflags |= NOTE_JAIL_MULTI;
-    note.data = 0;
-  } else {
+  // Of jails, an attachment and a child name somebody; a second one takes the
+  // name away.
+  if (!IsOfJails(filter)) {
     note.data = data;
+  } else if ((seen & (NOTE_JAIL_ATTACH | NOTE_JAIL_CHILD)) != 0) {
+    if (note.data != 0) note.fflags |= NOTE_JAIL_MULTI;
+    note.data = (note.fflags & NOTE_JAIL_MULTI) != 0 ? 0 : data;
   }
   note.fflags |= seen;
   note.active = true;

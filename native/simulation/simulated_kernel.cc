@@ -3,6 +3,7 @@
 #include "../kernel.h"
 #include "descriptor_table.h"
 #include "processes.h"
+#include "jail_tree.h"
 
 namespace {
 
@@ -12,6 +13,8 @@ Napi::Value SimulatedClose(const Napi::CallbackInfo& info) {
   if (arguments.failed()) return {};
   simulation::DescriptorTable().Forget(fd);
   simulation::ProcessClosed(fd);
+  // A look at the tree notices that a jail's descriptor is gone.
+  simulation::JailTree tree;
   return info.Env().Undefined();
 }
 
@@ -20,5 +23,6 @@ Napi::Value SimulatedClose(const Napi::CallbackInfo& info) {
 const char* KernelKind() { return "simulated"; }
 
 void AddSimulation(Napi::Env env, Napi::Object exports) {
+  simulation::OfferJailEvents();
   AddFunction<SimulatedClose>(env, exports, "simulatedClose");
 }

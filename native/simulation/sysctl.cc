@@ -20,6 +20,8 @@
 #include <vector>
 
 #include "descriptor_table.h"
+#include "jail_parameters.h"
+#include "jail_tree.h"
 #include "processes.h"
 
 namespace {
@@ -74,6 +76,12 @@ kinfo_file Describe(int fd, const struct stat& status) {
   if (text == "anon_inode:[pidfd]") {
     record.kf_type = KF_TYPE_PROCDESC;
     record.kf_un.kf_proc.kf_pid = simulation::ProcessOf(fd).value_or(0);
+    record.kf_structsize = static_cast<int>(offsetof(kinfo_file, kf_path) + 1);
+    return record;
+  }
+  if (const auto jid = simulation::JidOfDescriptor(fd)) {
+    record.kf_type = KF_TYPE_JAILDESC;
+    record.kf_un.kf_jail.kf_jid = *jid;
     record.kf_structsize = static_cast<int>(offsetof(kinfo_file, kf_path) + 1);
     return record;
   }
@@ -167,18 +175,81 @@ const ps_strings& InitialStrings() {
   return strings;
 }
 
+constexpr int kSecurity = 14;
+constexpr int kJail = 1;
+constexpr int kJailParam = 1;
+constexpr char kJailParamName[] = "security.jail.param";
+
+// The jail parameters are {kSecurity, kJail, kJailParam, n}, n from 1.
+const simulation::JailParameter* ParameterOf(const int* oid, unsigned int length) {
+  const auto& parameters = simulation::JailParameters();
+  if (length != 4 || oid[0] != kSecurity || oid[1] != kJail || oid[2] != kJailParam) {
+    return nullptr;
+  }
+  const auto index = static_cast<size_t>(oid[3]);
+  return index >= 1 && index <= parameters.size() ? &parameters[index - 1] : nullptr;
+}
+
+// Questions about nodes: their name (1), the next one (2), kind and format (4).
+int AskAboutNode(int question, const int* oid, unsigned int length, void* old, size_t* old_length) {
+  const auto* parameter = ParameterOf(oid, length);
+  if (question == 2) {
+    const int next[] = {kSecurity, kJail, kJailParam, parameter == nullptr ? 1 : oid[3] + 1};
+    // Nothing in this kernel comes after the jail parameters.
+    if (ParameterOf(next, 4) == nullptr) return Fail(ENOENT);
+    return Answer(next, sizeof(next), old, old_length);
+  }
+  if (parameter == nullptr) return Fail(ENOENT);
+  if (question == 1) {
+    const std::string name = std::string(kJailParamName) + "." + parameter->name;
+    return Answer(name.c_str(), name.size() + 1, old, old_length);
+  }
+  if (question != 4) return Fail(ENOENT);
+  std::string answer(reinterpret_cast<const char*>(&parameter->kind), sizeof(parameter->kind));
+  answer += parameter->format;
+  return Answer(answer.c_str(), answer.size() + 1, old, old_length);
+}
+
+int ProcessRecord(pid_t pid, void* old, size_t* old_length) {
+  // Neither this nor security.jail.jailed is open to a process in capability mode.
+  if (simulation::InCapabilityMode()) return Fail(EPERM);
+  if (pid != getpid()) return Fail(ESRCH);
+  kinfo_proc record = {};
+  record.ki_structsize = sizeof(record);
+  record.ki_pid = pid;
+  record.ki_jid = simulation::JailTree().Current()->id;
+  return Answer(&record, sizeof(record), old, old_length);
+}
+
 }  // namespace
 
 int sysctl(const int* name, unsigned int name_length, void* old, size_t* old_length, const void*,
            size_t) {
   if (name_length == 4 && name[0] == CTL_KERN && name[1] == KERN_PROC) {
+    if (name[2] == KERN_PROC_PID) return ProcessRecord(name[3], old, old_length);
     if (name[2] == KERN_PROC_FILEDESC) return FileDescriptors(old, old_length);
     if (name[2] == KERN_PROC_NFDS) {
       const int count = static_cast<int>(simulation::OpenDescriptors().size());
       return Answer(&count, sizeof(count), old, old_length);
     }
   }
+  if (name_length > 2 && name[0] == CTL_SYSCTL) {
+    return AskAboutNode(name[1], name + 2, name_length - 2, old, old_length);
+  }
+  if (const auto* parameter = ParameterOf(name, name_length)) {
+    const std::string size = std::to_string(parameter->size);
+    return Answer(size.c_str(), size.size() + 1, old, old_length);
+  }
   return Fail(ENOENT);
+}
+
+int sysctlnametomib(const char* name, int* oid, size_t* length) {
+  const int root[] = {kSecurity, kJail, kJailParam};
+  if (strcmp(name, kJailParamName) != 0) return Fail(ENOENT);
+  if (*length < 3) return Fail(ENOMEM);
+  memcpy(oid, root, sizeof(root));
+  *length = 3;
+  return 0;
 }
 
 int sysctlbyname(const char* name, void* old, size_t* old_length, const void*, size_t) {
@@ -191,9 +262,13 @@ int sysctlbyname(const char* name, void* old, size_t* old_length, const void*, s
     return Answer(&address, sizeof(address), old, old_length);
   }
   if (strcmp(name, "kern.osrelease") == 0) {
-    const std::string release = std::to_string(osreldate / 100000) + "." +
-                                std::to_string(osreldate / 1000 % 100) + "-RELEASE";
+    const std::string release = simulation::Osrelease();
     return Answer(release.c_str(), release.size() + 1, old, old_length);
+  }
+  if (strcmp(name, "security.jail.jailed") == 0) {
+    if (simulation::InCapabilityMode()) return Fail(EPERM);
+    const int jailed = simulation::JailTree().IsJailed() ? 1 : 0;
+    return Answer(&jailed, sizeof(jailed), old, old_length);
   }
   return Fail(ENOENT);
 }

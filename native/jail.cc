@@ -1,0 +1,195 @@
+// jail_set(2), jail_get(2) and their kin. Values cross as bytes: which type a
+// parameter has is TypeScript's to know (lib/jail/parameters.ts).
+
+#include <fcntl.h>
+#include <sys/param.h>
+#include <sys/uio.h>
+// Keep this order: sys/jail.h, sys/sysctl.h and sys/user.h need the types above.
+#include <sys/jail.h>
+#include <sys/sysctl.h>
+#include <sys/user.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "addon.h"
+#include "arguments.h"
+#include "freebsd_compat.h"
+#include "jail_descriptor_calls.h"
+#include "system_error.h"
+#include "unique_fd.h"
+
+namespace {
+
+constexpr int kDescriptorFlags = JAIL_USE_DESC | JAIL_AT_DESC | JAIL_GET_DESC | JAIL_OWN_DESC;
+
+// The pairs of names and values of one call, with room for the kernel's words
+// behind them.
+class Parameters {
+ public:
+  Parameters(const std::vector<std::string>& names, const std::vector<ByteSpan>& values,
+             int descriptor, int flags)
+      : descriptor_(descriptor) {
+    iovecs_.reserve(2 * (names.size() + 2));
+    for (size_t i = 0; i < names.size(); i++) Add(names[i].c_str(), values[i].data, values[i].size);
+    if ((flags & kDescriptorFlags) != 0) Add("desc", &descriptor_, sizeof(descriptor_));
+    Add("errmsg", message_, sizeof(message_));
+  }
+  Parameters(const Parameters&) = delete;
+
+  struct iovec* data() { return iovecs_.data(); }
+  unsigned int size() const { return static_cast<unsigned int>(iovecs_.size()); }
+  size_t length(size_t index) const { return iovecs_[2 * index + 1].iov_len; }
+  int descriptor() const { return descriptor_; }
+  // What the kernel says of a failure; many failures leave it empty.
+  std::string message() const { return {message_, strnlen(message_, sizeof(message_))}; }
+
+ private:
+  void Add(const char* name, void* value, size_t size) {
+    iovecs_.push_back({const_cast<char*>(name), strlen(name) + 1});
+    iovecs_.push_back({value, size});
+  }
+
+  std::vector<struct iovec> iovecs_;
+  int descriptor_;
+  char message_[1024] = {};
+};
+
+struct Request {
+  std::vector<std::string> names;
+  std::vector<ByteSpan> values;
+  int descriptor;
+  int flags;
+};
+
+// Arguments of jailSet and jailGet. What is read after the bytes are two
+// numbers, which runs no JavaScript that could take them away.
+bool ReadRequest(const Napi::CallbackInfo& info, Request* request) {
+  Arguments arguments(info);
+  request->names = arguments.StringList(0);
+  const size_t count = request->names.size();
+  request->values = arguments.ByteSpans(1, count);
+  request->descriptor = arguments.Int32(2);
+  request->flags = arguments.Int32(3);
+  return !arguments.failed();
+}
+
+// The descriptor that a call made. The kernel leaves it open across exec, where
+// it would be a key to the jail in a stranger's hands.
+UniqueFd NewDescriptor(const Parameters& parameters, int flags) {
+  if ((flags & (JAIL_GET_DESC | JAIL_OWN_DESC)) == 0) return UniqueFd();
+  return UniqueFd(parameters.descriptor());
+}
+
+bool CloseOnExec(Napi::Env env, int fd) {
+  if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) return true;
+  ThrowSystemError(env, errno, "fcntl", fd);
+  return false;
+}
+
+Napi::Value JailSet(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Request request;
+  if (!ReadRequest(info, &request)) return {};
+  Parameters parameters(request.names, request.values, request.descriptor, request.flags);
+  const int jid = jail_set(parameters.data(), parameters.size(), request.flags);
+  if (jid < 0) {
+    ThrowSystemError(env, errno, "jail_set", kNoDescriptor, parameters.message());
+    return {};
+  }
+  UniqueFd fd = NewDescriptor(parameters, request.flags);
+  if (!CloseOnExec(env, fd.get())) return {};
+  Napi::Object answer = Napi::Object::New(env);
+  answer.Set("jid", Napi::Number::New(env, jid));
+  answer.Set("fd", Napi::Number::New(env, fd.release()));
+  return answer;
+}
+
+Napi::Value JailGet(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Request request;
+  if (!ReadRequest(info, &request)) return {};
+  Parameters parameters(request.names, request.values, request.descriptor, request.flags);
+  const int jid = jail_get(parameters.data(), parameters.size(), request.flags);
+  if (jid < 0) {
+    ThrowSystemError(env, errno, "jail_get", kNoDescriptor, parameters.message());
+    return {};
+  }
+  UniqueFd fd = NewDescriptor(parameters, request.flags);
+  if (!CloseOnExec(env, fd.get())) return {};
+  Napi::Array lengths = Napi::Array::New(env, request.names.size());
+  for (uint32_t i = 0; i < request.names.size(); i++) {
+    lengths.Set(i, Napi::Number::New(env, static_cast<double>(parameters.length(i))));
+  }
+  Napi::Object answer = Napi::Object::New(env);
+  answer.Set("jid", Napi::Number::New(env, jid));
+  answer.Set("fd", Napi::Number::New(env, fd.release()));
+  answer.Set("lengths", lengths);
+  return answer;
+}
+
+// The calls that take one number, a jid or a descriptor, and answer nothing.
+template <int (*Call)(int)>
+Napi::Value CallWithNumber(const Napi::CallbackInfo& info, const char* syscall, bool descriptor) {
+  Arguments arguments(info);
+  const int number = arguments.Int32(0);
+  if (arguments.failed()) return {};
+  if (Call(number) != 0) {
+    ThrowSystemError(info.Env(), errno, syscall, descriptor ? number : kNoDescriptor);
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value JailAttach(const Napi::CallbackInfo& info) {
+  return CallWithNumber<jail_attach>(info, "jail_attach", false);
+}
+
+Napi::Value JailRemove(const Napi::CallbackInfo& info) {
+  return CallWithNumber<jail_remove>(info, "jail_remove", false);
+}
+
+Napi::Value JailAttachJd(const Napi::CallbackInfo& info) {
+  return CallWithNumber<JailAttachDescriptor>(info, "jail_attach_jd", true);
+}
+
+Napi::Value JailRemoveJd(const Napi::CallbackInfo& info) {
+  return CallWithNumber<JailRemoveDescriptor>(info, "jail_remove_jd", true);
+}
+
+Napi::Value IsJailed(const Napi::CallbackInfo& info) {
+  int jailed = 0;
+  size_t length = sizeof(jailed);
+  if (sysctlbyname("security.jail.jailed", &jailed, &length, nullptr, 0) != 0) {
+    ThrowSystemError(info.Env(), errno, "sysctl");
+    return {};
+  }
+  return Napi::Boolean::New(info.Env(), jailed != 0);
+}
+
+// jail_get(2) does not show a process its own jail; its process record does.
+Napi::Value CurrentJail(const Napi::CallbackInfo& info) {
+  const int name[] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, getpid()};
+  kinfo_proc record = {};
+  size_t length = sizeof(record);
+  if (sysctl(name, 4, &record, &length, nullptr, 0) != 0) {
+    ThrowSystemError(info.Env(), errno, "sysctl");
+    return {};
+  }
+  return Napi::Number::New(info.Env(), record.ki_jid);
+}
+
+}  // namespace
+
+void AddJail(Napi::Env env, Napi::Object exports) {
+  AddFunction<JailSet>(env, exports, "jailSet");
+  AddFunction<JailGet>(env, exports, "jailGet");
+  AddFunction<JailAttach>(env, exports, "jailAttach");
+  AddFunction<JailRemove>(env, exports, "jailRemove");
+  AddFunction<JailAttachJd>(env, exports, "jailAttachDescriptor");
+  AddFunction<JailRemoveJd>(env, exports, "jailRemoveDescriptor");
+  AddFunction<IsJailed>(env, exports, "isJailed");
+  AddFunction<CurrentJail>(env, exports, "currentJail");
+}

@@ -1,0 +1,121 @@
+// What the running kernel says its jail parameters are: names, types and
+// access under security.jail.param.
+
+#include <sys/types.h>
+// Keep this order: sys/sysctl.h needs sys/types.h.
+#include <sys/sysctl.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "addon.h"
+#include "system_error.h"
+
+namespace {
+
+// Questions about a node rather than to it: sysctl(3), the "sysctl" node.
+constexpr int kAskName = 1;
+constexpr int kAskNext = 2;
+constexpr int kAskFormat = 4;
+
+constexpr char kRoot[] = "security.jail.param";
+constexpr size_t kAnswerSize = 2048;
+
+using Oid = std::vector<int>;
+
+struct Parameter {
+  std::string name;
+  uint32_t kind = 0;
+  std::string format;
+  // Of a string, its terminating null included; 0 otherwise.
+  size_t max_length = 0;
+};
+
+// Asks `question` of the node `oid`.
+std::optional<std::vector<char>> Ask(int question, const Oid& oid) {
+  Oid name = {CTL_SYSCTL, question};
+  name.insert(name.end(), oid.begin(), oid.end());
+  std::vector<char> answer(kAnswerSize);
+  size_t length = answer.size();
+  if (sysctl(name.data(), static_cast<u_int>(name.size()), answer.data(), &length, nullptr, 0) !=
+      0) {
+    return std::nullopt;
+  }
+  answer.resize(length);
+  return answer;
+}
+
+std::string Text(const char* data, size_t size) { return {data, strnlen(data, size)}; }
+
+// A string parameter's node answers with the greatest length, in decimal.
+size_t MaxLength(const Oid& oid) {
+  char text[32] = {};
+  size_t length = sizeof(text) - 1;
+  if (sysctl(oid.data(), static_cast<u_int>(oid.size()), text, &length, nullptr, 0) != 0) return 0;
+  return strtoul(text, nullptr, 10);
+}
+
+// Nothing for a node that went away with its module while it was looked at.
+std::optional<Parameter> Describe(const Oid& oid) {
+  const auto name = Ask(kAskName, oid);
+  const auto format = Ask(kAskFormat, oid);
+  if (!name || !format || format->size() < sizeof(uint32_t)) return std::nullopt;
+  Parameter parameter;
+  parameter.name = Text(name->data(), name->size());
+  if (parameter.name.size() <= sizeof(kRoot)) return std::nullopt;
+  parameter.name.erase(0, sizeof(kRoot));
+  // A parameter that has others below it ("ip4", over "ip4.addr") is a node
+  // without a name of its own.
+  if (parameter.name.back() == '.') parameter.name.pop_back();
+  memcpy(&parameter.kind, format->data(), sizeof(parameter.kind));
+  parameter.format = Text(format->data() + sizeof(uint32_t), format->size() - sizeof(uint32_t));
+  if ((parameter.kind & CTLTYPE) == CTLTYPE_STRING) parameter.max_length = MaxLength(oid);
+  return parameter;
+}
+
+Napi::Value JailParameters(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  int root[CTL_MAXNAME];
+  size_t root_length = CTL_MAXNAME;
+  if (sysctlnametomib(kRoot, root, &root_length) != 0) {
+    ThrowSystemError(env, errno, "sysctl");
+    return {};
+  }
+  Napi::Array list = Napi::Array::New(env);
+  uint32_t count = 0;
+  Oid oid(root, root + root_length);
+  for (;;) {
+    const auto next = Ask(kAskNext, oid);
+    if (!next) {
+      // The last node of the whole tree.
+      if (errno == ENOENT) break;
+      ThrowSystemError(env, errno, "sysctl");
+      return {};
+    }
+    Oid following(next->size() / sizeof(int));
+    memcpy(following.data(), next->data(), following.size() * sizeof(int));
+    if (following.size() <= root_length ||
+        memcmp(following.data(), root, root_length * sizeof(int)) != 0)
+      break;
+    oid = std::move(following);
+    const auto parameter = Describe(oid);
+    if (!parameter) continue;
+    Napi::Object record = Napi::Object::New(env);
+    record.Set("name", Napi::String::New(env, parameter->name));
+    record.Set("kind", Napi::Number::New(env, parameter->kind));
+    record.Set("format", Napi::String::New(env, parameter->format));
+    record.Set("maxLength", Napi::Number::New(env, static_cast<double>(parameter->max_length)));
+    list.Set(count++, record);
+  }
+  return list;
+}
+
+}  // namespace
+
+void AddJailParameters(Napi::Env env, Napi::Object exports) {
+  AddFunction<JailParameters>(env, exports, "jailParameters");
+}
