@@ -91,6 +91,25 @@ export function notSupported(syscall: string, advice: string, cause?: unknown): 
   return error;
 }
 
+/** Makes an EPERM error for what the kernel would refuse; `advice` says why and what to do. */
+export function notPermitted(syscall: string, advice: string): NodeJS.ErrnoException {
+  const error: NodeJS.ErrnoException = new Error(`EPERM: operation not permitted, ${syscall}\n${advice}`);
+  error.errno = -constants.errno.EPERM;
+  error.code = 'EPERM';
+  error.syscall = syscall;
+  return error;
+}
+
+/** Throws for a key that is not in `known`: a misspelt option must not be none. */
+export function checkKeys(name: string, value: object, known: readonly string[]): void {
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue;
+    const options =
+      known.length === 0 ? 'there are none' : `known are ${known.map((option) => `'${option}'`).join(', ')}`;
+    throw invalidArgValue(`${name}.${key}`, (value as Record<string, unknown>)[key], `is not an option; ${options}`);
+  }
+}
+
 /** Throws unless `value` is a function or undefined-free record: a plain options object, not null and not an array. */
 export function checkObject(name: string, value: unknown): asserts value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

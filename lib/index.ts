@@ -1,5 +1,5 @@
 /**
- * FreeBSD's Capsicum for Node.js and Bun.
+ * FreeBSD's Capsicum and jails for Node.js and Bun.
  *
  * A *capability* is a descriptor together with the rights that the kernel keeps for it. In *capability mode* a process
  * can use the capabilities it holds and nothing else: no path, no address, no process number opens anything new. So a
@@ -27,6 +27,21 @@ export type { SealedDescriptor, SealReport, SealReportData, SealStep, SealStepNa
 export type { Limits } from './capsule/roles.ts';
 export { seal } from './capsule/seal.ts';
 export type { DescriptorLike } from './descriptor.ts';
+export type { JailCreateOptions } from './jail/create.ts';
+export { isJailed, Jail, type JailListOptions } from './jail/jail.ts';
+export { JailDescriptor } from './jail/jail-descriptor.ts';
+export { type JailParameterInfo, type JailParameterType, jailParameters } from './jail/parameter-table.ts';
+export type {
+  JailChanges,
+  JailMetadata,
+  JailParameterName,
+  JailParameters,
+  JailParameterTypes,
+  JailSystem,
+  JailValue,
+  JailValues,
+} from './jail/parameter-types.ts';
+export type { JailEvent, JailWatchOptions } from './jail/watch.ts';
 export { type Kernel, kernel } from './kernel.ts';
 export type { ChildDescriptor, Stdio } from './process/child-descriptors.ts';
 export type { ExitStatus } from './process/exit-status.ts';

@@ -105,6 +105,40 @@ export interface NativeBinding {
    */
   pdReap(fd: number): number[];
 
+  /**
+   * jail_set(2). A value is its bytes, null for none; `errmsg` is always asked for and its text is in the error's message.
+   * `descriptor` is the value of `desc`, which goes along when a `*_DESC` flag does; -1 for none.
+   *
+   * @returns the jid, and the new descriptor (close-on-exec) that JAIL_GET_DESC or JAIL_OWN_DESC asked for, else -1
+   */
+  jailSet(
+    names: readonly string[],
+    values: readonly (Uint8Array | null)[],
+    descriptor: number,
+    flags: number,
+  ): { jid: number; fd: number };
+  /** jail_get(2), likewise: fills the values and returns how long each now is. */
+  jailGet(
+    names: readonly string[],
+    values: readonly (Uint8Array | null)[],
+    descriptor: number,
+    flags: number,
+  ): { jid: number; fd: number; lengths: number[] };
+  /** jail_attach(2). The caller has made sure that this is not a worker, and that no directory is open. */
+  jailAttach(jid: number): void;
+  /** jail_remove(2). */
+  jailRemove(jid: number): void;
+  /** jail_attach_jd(2); ENOSYS before FreeBSD 15.0. */
+  jailAttachDescriptor(fd: number): void;
+  /** jail_remove_jd(2); ENOSYS before FreeBSD 15.0. */
+  jailRemoveDescriptor(fd: number): void;
+  /** Every node under `security.jail.param`, in the kernel's order. */
+  jailParameters(): NativeJailParameter[];
+  /** `security.jail.jailed`. */
+  isJailed(): boolean;
+  /** The jid of this process from `kern.proc.pid`; 0 outside of any jail. */
+  currentJail(): number;
+
   /** setrlimit(2) RLIMIT_CORE to 0, read back. */
   disableCoreDumps(): void;
   /** procctl(2) PROC_NO_NEW_PRIVS_CTL; returns the status read back. */
@@ -178,6 +212,17 @@ export interface NativeDescriptor {
   /** What tells a pipe's two ends apart from all others; 0n otherwise */
   readonly pipe: bigint;
   readonly pipePeer: bigint;
+}
+
+/** One jail parameter, as the kernel describes it. */
+export interface NativeJailParameter {
+  readonly name: string;
+  /** CTLTYPE_* and CTLFLAG_* */
+  readonly kind: number;
+  /** The sysctl format: `I`, `B`, `E,jailsys`, `A`, `A,keyvalue`, `S,in_addr,a`, … */
+  readonly format: string;
+  /** Of a string: its greatest length, null included; else 0. */
+  readonly maxLength: number;
 }
 
 /** What only the addon of a simulated kernel offers besides. */

@@ -1,0 +1,156 @@
+/** jail_set(2) and jail_get(2) over encoded parameters: which jail, flags, errors. */
+
+import { native } from '../binding.ts';
+import { invalidArgValue, notSupported, withMore } from '../errors.ts';
+import { kernel } from '../kernel.ts';
+import { type JailParameterInfo, jailParameters, parameterInfo, refreshParameterTable } from './parameter-table.ts';
+import type { JailValue } from './parameter-types.ts';
+import { decodeParameter, type EncodedParameter, encodeInt, encodeString, roomFor } from './parameters.ts';
+
+/** sys/jail.h */
+export const JAIL = {
+  CREATE: 0x01,
+  UPDATE: 0x02,
+  DYING: 0x08,
+  USE_DESC: 0x10,
+  AT_DESC: 0x20,
+  GET_DESC: 0x40,
+  OWN_DESC: 0x80,
+} as const;
+
+/** Which jail a call is about. */
+export type JailKey = { readonly jid: number } | { readonly name: string } | { readonly fd: number };
+
+/** kern.osreldate of the first release with jail descriptors, jail events, `meta` and `env`. */
+const FREEBSD_15 = 1500000;
+
+/** @throws `ENOSYS` before FreeBSD 15.0 */
+export function requireFreeBSD15(syscall: string, what: string): void {
+  native(syscall);
+  if (kernel.osreldate < FREEBSD_15) {
+    throw notSupported(syscall, `${what} need FreeBSD 15.0; this kernel is ${kernel.release}`);
+  }
+}
+
+export function hasFreeBSD15(): boolean {
+  return kernel.osreldate >= FREEBSD_15;
+}
+
+/** Says in an error which jail it is about, and of a refusal what may be behind it. */
+export function aboutJail(error: unknown, jail: number | string | undefined): unknown {
+  if (!(error instanceof Error) || !('syscall' in error)) return error;
+  if (jail !== undefined) Object.assign(error, { jail });
+  if ((error as NodeJS.ErrnoException).code !== 'EPERM') return error;
+  const user = process.geteuid?.();
+  if (user !== 0) return withMore(error, `\nJails are root's to make and change; this process has user ${user}`);
+  if (native('sysctl').isJailed()) {
+    return withMore(error, '\nThis process is in a jail itself: the jail may lack children.max, or what was asked for');
+  }
+  return error;
+}
+
+/** Calls, and names the jail in what is thrown. */
+export function inJail<Result>(jail: number | string | undefined, call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    throw aboutJail(error, jail);
+  }
+}
+
+function keyParts(key: JailKey): { names: string[]; values: Uint8Array[]; fd: number; flags: number } {
+  if ('fd' in key) return { names: [], values: [], fd: key.fd, flags: JAIL.USE_DESC };
+  if ('jid' in key) return { names: ['jid'], values: [encodeInt(key.jid)], fd: -1, flags: 0 };
+  return { names: ['name'], values: [encodeString(key.name)], fd: -1, flags: 0 };
+}
+
+/** Changes a jail that exists. */
+export function updateJail(key: JailKey, parameters: readonly EncodedParameter[]): void {
+  const { names, values, fd, flags } = keyParts(key);
+  native('jail_set').jailSet(
+    [...names, ...parameters.map(({ name }) => name)],
+    [...values, ...parameters.map(({ value }) => value)],
+    fd,
+    flags | JAIL.UPDATE,
+  );
+}
+
+/** How often a read is tried again with more room. */
+const ATTEMPTS = 6;
+
+/** The kernel names no reason when the room for a value does not do. */
+function isTooSmall(error: unknown): boolean {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'EINVAL' && message.endsWith(', jail_get');
+}
+
+/** Reads parameters of one jail, all in one call. */
+function readOnce(key: JailKey, infos: readonly JailParameterInfo[], dying: boolean, growth: number): JailValue[] {
+  const { names, values, fd, flags } = keyParts(key);
+  // A key of `meta` is read with the whole of it: asked for alone, it comes back cut off when others follow it.
+  const places = infos.map(({ name, type }) => {
+    const asked = type === 'entry' ? name.slice(0, name.indexOf('.')) : name;
+    const found = names.indexOf(asked);
+    return found >= 0 ? found : names.push(asked) - 1;
+  });
+  for (const asked of names.slice(values.length)) values.push(roomFor(parameterInfo(asked), growth));
+  const { lengths } = native('jail_get').jailGet(names, values, fd, flags | (dying ? JAIL.DYING : 0));
+  return infos.map((info, i) => {
+    const place = places[i] as number;
+    return decodeParameter(info, (values[place] as Uint8Array).subarray(0, lengths[place]));
+  });
+}
+
+/** Reads parameters of one jail: `names`, or all that this package can decode. */
+export function readJail(key: JailKey, names: readonly string[], dying = false): Map<string, JailValue> {
+  const infos =
+    names.length > 0
+      ? [...new Set(names)].map((name) => parameterInfo(name))
+      : jailParameters().filter(({ type }) => type !== undefined);
+  for (const { name, type, format } of infos) {
+    if (type === undefined) {
+      throw invalidArgValue('name', name, `has the kernel type '${format}', which this package cannot read`);
+    }
+  }
+  for (let growth = 0; ; growth++) {
+    try {
+      const values = readOnce(key, infos, dying, growth);
+      return new Map(infos.map(({ name }, i) => [name, values[i] as JailValue]));
+    } catch (error) {
+      if (!isTooSmall(error) || growth === ATTEMPTS) throw error;
+      // What was long enough a moment ago is not: the value grew, or its limit did.
+      refreshParameterTable();
+    }
+  }
+}
+
+/** Gives up with the path in the error where the kernel refuses that and says no more. */
+export function aboutPath(error: unknown, path: unknown): unknown {
+  if (!(error instanceof Error) || typeof path !== 'string' || !error.message.endsWith(', jail_set')) return error;
+  const codes = ['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG'];
+  if (!codes.includes((error as NodeJS.ErrnoException).code ?? '')) return error;
+  return Object.assign(withMore(error, ` '${path}'`), { path });
+}
+
+/** Finds the first jail with a greater number; undefined after the last. */
+export function nextJail(lastJid: number, dying: boolean): { jid: number; name: string } | undefined {
+  const name = roomFor(parameterInfo('name'), 0);
+  try {
+    const { jid, lengths } = native('jail_get').jailGet(
+      ['lastjid', 'name'],
+      [encodeInt(lastJid), name],
+      -1,
+      dying ? JAIL.DYING : 0,
+    );
+    return { jid, name: decodeParameter(parameterInfo('name'), name.subarray(0, lengths[1])) as string };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Opens a descriptor of a jail. */
+export function openJail(key: JailKey, owned: boolean): { jid: number; fd: number } {
+  const { names, values, flags } = keyParts(key);
+  return native('jail_get').jailGet(names, values, -1, flags | (owned ? JAIL.OWN_DESC : JAIL.GET_DESC));
+}

@@ -1,0 +1,184 @@
+import { closeSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { native } from '../binding.ts';
+import { invalidArgValue } from '../errors.ts';
+import { attachProcess } from './attach.ts';
+import { inJail, type JailKey, openJail, readJail, requireFreeBSD15, updateJail } from './calls.ts';
+import { createJail, isOwned, type JailCreateOptions } from './create.ts';
+import type { JailChanges, JailParameterName, JailParameters, JailValues } from './parameter-types.ts';
+import { encodeParameters } from './parameters.ts';
+import { untilRemoved } from './removed.ts';
+import { checkSignal, type JailEvent, type JailWatchOptions, watchJail } from './watch.ts';
+
+let construct: (fd: number, jid: number, owned: boolean) => JailDescriptor;
+
+/**
+ * A descriptor of a jail. It means that very jail, also after another got the number; an owning one keeps it alive, and
+ * removes it when it is closed. FreeBSD 15.0.
+ *
+ * **Whoever has one that root made can change, enter and remove the jail.** The kernel asks who opened it, not who uses it,
+ * and looks at neither capability rights nor whether the user is inside: a process in the jail that gets hold of it can
+ * undo what confines it. So never let one into the jail it names. It is closed on exec; do not pass it to a child that will
+ * be attached, nor over a socket that a jailed process reads.
+ *
+ * @see [jail(2)](https://man.freebsd.org/cgi/man.cgi?query=jail&sektion=2)
+ *
+ * @example
+ * ```ts
+ * import { Jail } from 'freebsd-capsule';
+ * using jail = Jail.create({ name: 'job', path: '/jails/job' }, { owned: true });
+ * jail.set({ 'host.hostname': 'job.example' });
+ * // Removed here, with every process in it; also if this process is killed before.
+ * ```
+ */
+export class JailDescriptor implements Disposable, AsyncDisposable {
+  #fd: number;
+  readonly #jid: number;
+  readonly #owned: boolean;
+
+  static {
+    construct = (fd, jid, owned) => new JailDescriptor(fd, jid, owned);
+  }
+
+  private constructor(fd: number, jid: number, owned: boolean) {
+    this.#fd = fd;
+    this.#jid = jid;
+    this.#owned = owned;
+  }
+
+  /** The descriptor's number; -1 once closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** The jail's number. */
+  get jid(): number {
+    return this.#jid;
+  }
+
+  /** Whether closing it removes the jail. */
+  get owned(): boolean {
+    return this.#owned;
+  }
+
+  /**
+   * Reads parameters: those named, or all that the running kernel has.
+   *
+   * @throws `ENOENT` when the jail is gone; `ERR_INVALID_ARG_VALUE` for an unknown name, or when this is closed
+   */
+  get<Name extends JailParameterName>(...names: Name[]): JailValues<Name> {
+    return inJail(this.#jid, () => Object.fromEntries(readJail(this.#key(), names)) as JailValues<Name>);
+  }
+
+  /**
+   * Changes parameters, all or none.
+   *
+   * Limits are checked against the jail of this process, not against the jail's parent.
+   *
+   * @throws as `Jail#set`
+   */
+  set(parameters: JailChanges): void {
+    const encoded = encodeParameters(parameters, 'parameters', false);
+    inJail(this.#jid, () => updateJail(this.#key(), encoded));
+  }
+
+  /**
+   * Creates a jail in this one, with this process's own privilege.
+   *
+   * @throws as `Jail.create`; `EPERM` also when this jail's `children.max` is reached, and 0 it is by default
+   */
+  create(parameters: JailParameters, options: JailCreateOptions = {}): JailDescriptor {
+    const owned = isOwned(options);
+    const created = createJail(parameters, owned ? 'owned' : 'plain', this.#open());
+    return construct(created.fd, created.jid, owned);
+  }
+
+  /**
+   * Puts this process into the jail, irreversibly, with all its threads. As `Jail#attach`; and close this descriptor
+   * first in every process that is to stay confined: from inside it would still change and remove the jail.
+   *
+   * @throws as `Jail#attach`; `ENOENT` when the jail is gone
+   */
+  attach(): void {
+    const fd = this.#open();
+    attachProcess('jail_attach_jd', () => inJail(this.#jid, () => native('jail_attach_jd').jailAttachDescriptor(fd)));
+  }
+
+  /**
+   * Removes the jail, the jails in it, and kills every process in them. The descriptor stays open.
+   *
+   * @throws `ENOENT` when the jail is gone; `EPERM` when the descriptor was not opened by root
+   */
+  remove(): void {
+    const fd = this.#open();
+    inJail(this.#jid, () => native('jail_remove_jd').jailRemoveDescriptor(fd));
+  }
+
+  /**
+   * Waits until the jail is gone, with its last process. As `Jail#removed`.
+   *
+   * @throws the signal's reason
+   */
+  async removed(options: JailWatchOptions = {}): Promise<void> {
+    await untilRemoved(this.#jid, checkSignal(options));
+  }
+
+  /**
+   * Watches the jail. As `Jail#watch`, and it works with a descriptor of a jail in another branch of the tree.
+   *
+   * @throws `ENOTCAPABLE` when the descriptor lacks the right `event`
+   */
+  watch(options: JailWatchOptions = {}): AsyncIterableIterator<JailEvent, undefined> {
+    return watchJail('jaildesc', this.#open(), options);
+  }
+
+  /**
+   * Closes the descriptor; if it owns the jail, that removes it. This works in capability mode too. A second call does
+   * nothing.
+   */
+  close(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd !== -1) closeSync(fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Closes, and of an owned jail waits until it is gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const wasOpen = this.#fd !== -1;
+    this.close();
+    if (wasOpen && this.#owned) await this.removed();
+  }
+
+  [inspect.custom](): string {
+    if (this.#fd === -1) return `JailDescriptor { closed, jid: ${this.#jid} }`;
+    return `JailDescriptor { fd: ${this.#fd}, jid: ${this.#jid}${this.#owned ? ', owned' : ''} }`;
+  }
+
+  #open(): number {
+    if (this.#fd === -1) throw invalidArgValue('this', this, 'is closed');
+    requireFreeBSD15('jail_get', 'Jail descriptors');
+    return this.#fd;
+  }
+
+  #key(): JailKey {
+    return { fd: this.#open() };
+  }
+}
+
+/** Opens a descriptor of a jail. */
+export function openDescriptor(key: JailKey, options: unknown): JailDescriptor {
+  const owned = isOwned(options);
+  requireFreeBSD15('jail_get', 'Jail descriptors');
+  const { fd, jid } = openJail(key, owned);
+  return construct(fd, jid, owned);
+}
+
+/** Creates a jail that its descriptor owns. */
+export function createOwned(parameters: unknown): JailDescriptor {
+  const { fd, jid } = createJail(parameters, 'owned');
+  return construct(fd, jid, true);
+}
