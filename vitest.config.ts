@@ -12,6 +12,7 @@ const compiledLibrary: Plugin = {
   enforce: 'pre',
   async resolveId(source, importer, options) {
     if (source === 'freebsd-capsule') return `${dist}index.js`;
+    if (source === 'freebsd-capsule/testing') return `${dist}testing.js`;
     const resolved = await this.resolve(source, importer, { ...options, skipSelf: true });
     if (!resolved?.id.startsWith(lib) || !resolved.id.endsWith('.ts')) return resolved;
     const id = `${dist}${resolved.id.slice(lib.length, -'.ts'.length)}.js`;

@@ -41,6 +41,15 @@ export const requireRoot: Requirement = {
     requireFreeBSD.missing() ?? (process.geteuid?.() === 0 ? undefined : `user ${process.geteuid?.()} is not root`),
 };
 
+/** Root where jails are: on FreeBSD, or on the simulated kernel, which asks for root as well. */
+export const requireJails: Requirement = {
+  tier: 'privileged',
+  missing() {
+    if (kernel.kind === 'none') return 'there is neither FreeBSD nor a simulated kernel';
+    return process.geteuid?.() === 0 ? undefined : `user ${process.geteuid?.()} is not root`;
+  },
+};
+
 /** Not root: what root would be allowed, and another user is refused. */
 export const requireUnprivileged: Requirement = {
   tier: 'unprivileged',
