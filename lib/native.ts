@@ -128,7 +128,10 @@ export interface NativeBinding {
   jailAttach(jid: number): void;
   /** jail_remove(2). */
   jailRemove(jid: number): void;
-  /** jail_attach_jd(2); ENOSYS before FreeBSD 15.0. */
+  /**
+   * jail_attach_jd(2); ENOSYS before FreeBSD 15.0. In 15.0 and 15.1 the kernel never lets go of a reference that it takes
+   * here: jail_set(2) with JAIL_USE_DESC, JAIL_UPDATE and JAIL_ATTACH does the same without.
+   */
   jailAttachDescriptor(fd: number): void;
   /** jail_remove_jd(2); ENOSYS before FreeBSD 15.0. */
   jailRemoveDescriptor(fd: number): void;
@@ -136,8 +139,6 @@ export interface NativeBinding {
   jailParameters(): NativeJailParameter[];
   /** `security.jail.jailed`. */
   isJailed(): boolean;
-  /** The jid of this process from `kern.proc.pid`; 0 outside of any jail. */
-  currentJail(): number;
 
   /** setrlimit(2) RLIMIT_CORE to 0, read back. */
   disableCoreDumps(): void;

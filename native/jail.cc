@@ -4,10 +4,9 @@
 #include <fcntl.h>
 #include <sys/param.h>
 #include <sys/uio.h>
-// Keep this order: sys/jail.h, sys/sysctl.h and sys/user.h need the types above.
+// Keep this order: sys/jail.h and sys/sysctl.h need the types above.
 #include <sys/jail.h>
 #include <sys/sysctl.h>
-#include <sys/user.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -169,18 +168,6 @@ Napi::Value IsJailed(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), jailed != 0);
 }
 
-// jail_get(2) does not show a process its own jail; its process record does.
-Napi::Value CurrentJail(const Napi::CallbackInfo& info) {
-  const int name[] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, getpid()};
-  kinfo_proc record = {};
-  size_t length = sizeof(record);
-  if (sysctl(name, 4, &record, &length, nullptr, 0) != 0) {
-    ThrowSystemError(info.Env(), errno, "sysctl");
-    return {};
-  }
-  return Napi::Number::New(info.Env(), record.ki_jid);
-}
-
 }  // namespace
 
 void AddJail(Napi::Env env, Napi::Object exports) {
@@ -191,5 +178,4 @@ void AddJail(Napi::Env env, Napi::Object exports) {
   AddFunction<JailAttachJd>(env, exports, "jailAttachDescriptor");
   AddFunction<JailRemoveJd>(env, exports, "jailRemoveDescriptor");
   AddFunction<IsJailed>(env, exports, "isJailed");
-  AddFunction<CurrentJail>(env, exports, "currentJail");
 }

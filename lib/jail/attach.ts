@@ -19,12 +19,20 @@ function closeWaysOut(syscall: string): void {
   for (const { fd } of listDescriptors().filter(isDirectory)) native('close').retireDescriptor(fd);
 }
 
+let attachedTo: { readonly jid: number; readonly name: string } | undefined;
+
+/** The jail that this process entered through this thread of the program: from inside, the kernel does not tell. */
+export function enteredJail(): { readonly jid: number; readonly name: string } | undefined {
+  return attachedTo;
+}
+
 /** Moves this process into a jail by `attach`, one of the two calls for it. */
-export function attachProcess(syscall: string, attach: () => void): void {
+export function attachProcess(jid: number, name: string, syscall: string, attach: () => void): void {
   if (!isMainThread) throw workerUnsupported('attach()');
   native(syscall);
   closeWaysOut(syscall);
   attach();
+  attachedTo = { jid, name };
   // The kernel has put the process there; the runtime remembers where it was before.
   process.chdir('/');
 }

@@ -11,6 +11,7 @@ import { decodeParameter, type EncodedParameter, encodeInt, encodeString, roomFo
 export const JAIL = {
   CREATE: 0x01,
   UPDATE: 0x02,
+  ATTACH: 0x04,
   DYING: 0x08,
   USE_DESC: 0x10,
   AT_DESC: 0x20,
@@ -73,6 +74,11 @@ export function updateJail(key: JailKey, parameters: readonly EncodedParameter[]
     fd,
     flags | JAIL.UPDATE,
   );
+}
+
+/** Attaches this process by a descriptor, with the privilege of whoever opened that. */
+export function attachByDescriptor(fd: number): void {
+  native('jail_set').jailSet([], [], fd, JAIL.UPDATE | JAIL.ATTACH | JAIL.USE_DESC);
 }
 
 /** How often a read is tried again with more room. */

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { native } from '../binding.ts';
 import { invalidArgValue } from '../errors.ts';
 import { attachProcess } from './attach.ts';
-import { inJail, type JailKey, openJail, readJail, requireFreeBSD15, updateJail } from './calls.ts';
+import { attachByDescriptor, inJail, type JailKey, openJail, readJail, requireFreeBSD15, updateJail } from './calls.ts';
 import { createJail, isOwned, type JailCreateOptions } from './create.ts';
 import type { JailChanges, JailParameterName, JailParameters, JailValues } from './parameter-types.ts';
 import { encodeParameters } from './parameters.ts';
@@ -100,8 +100,9 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
    * @throws as `Jail#attach`; `ENOENT` when the jail is gone
    */
   attach(): void {
-    const fd = this.#open();
-    attachProcess('jail_attach_jd', () => inJail(this.#jid, () => native('jail_attach_jd').jailAttachDescriptor(fd)));
+    const { name } = this.get('name');
+    // Not jail_attach_jd(2): in 15.0 and 15.1 it keeps a reference for good, and the jail would be dying for ever.
+    attachProcess(this.#jid, name, 'jail_set', () => inJail(this.#jid, () => attachByDescriptor(this.#open())));
   }
 
   /**

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
 import { checkInteger, checkKeys, checkObject, invalidArgType, invalidArgValue, withMore } from '../errors.ts';
-import { attachProcess } from './attach.ts';
+import { attachProcess, enteredJail } from './attach.ts';
 import { inJail, nextJail, readJail, updateJail } from './calls.ts';
 import { createJail, isOwned, type JailCreateOptions } from './create.ts';
 import { createOwned, type JailDescriptor, openDescriptor } from './jail-descriptor.ts';
@@ -126,19 +126,23 @@ export class Jail {
   /**
    * Returns the jail that this process is in; undefined outside of any.
    *
-   * From inside, the kernel tells its number and, to `watch()`, what happens to it. All else it tells outside only.
+   * From inside, the kernel tells `watch()` what happens to the jail, and nothing else: not even its number, which is 0
+   * here unless this program itself attached. Ask before `enter()` or `seal()`: capability mode does not tell either.
+   *
+   * @throws `ENOSYS` when there is no FreeBSD kernel; `EPERM` in capability mode
    */
   static current(): Jail | undefined {
-    const jid = native('sysctl').currentJail();
-    return jid === 0 ? undefined : new Jail(jid, '', true);
+    if (!isJailed()) return undefined;
+    const { jid, name } = enteredJail() ?? { jid: 0, name: '' };
+    return new Jail(jid, name, true);
   }
 
-  /** The jail's number. */
+  /** The jail's number; 0 for the jail of this process, unless it attached itself. */
   get jid(): number {
     return this.#jid;
   }
 
-  /** The name it had when it was looked up or set through this object; empty for the jail of this process. */
+  /** The name it had when it was looked up or set through this object; empty where `jid` is 0. */
   get name(): string {
     return this.#name;
   }
@@ -193,7 +197,9 @@ export class Jail {
    * @see [jail_attach(2)](https://man.freebsd.org/cgi/man.cgi?query=jail_attach&sektion=2)
    */
   attach(): void {
-    attachProcess('jail_attach', () => this.#call(() => native('jail_attach').jailAttach(this.#jid)));
+    attachProcess(this.#jid, this.#name, 'jail_attach', () =>
+      this.#call(() => native('jail_attach').jailAttach(this.#jid)),
+    );
   }
 
   /**

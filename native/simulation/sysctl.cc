@@ -210,23 +210,11 @@ int AskAboutNode(int question, const int* oid, unsigned int length, void* old, s
   return Answer(answer.c_str(), answer.size() + 1, old, old_length);
 }
 
-int ProcessRecord(pid_t pid, void* old, size_t* old_length) {
-  // Neither this nor security.jail.jailed is open to a process in capability mode.
-  if (simulation::InCapabilityMode()) return Fail(EPERM);
-  if (pid != getpid()) return Fail(ESRCH);
-  kinfo_proc record = {};
-  record.ki_structsize = sizeof(record);
-  record.ki_pid = pid;
-  record.ki_jid = simulation::JailTree().Current()->id;
-  return Answer(&record, sizeof(record), old, old_length);
-}
-
 }  // namespace
 
 int sysctl(const int* name, unsigned int name_length, void* old, size_t* old_length, const void*,
            size_t) {
   if (name_length == 4 && name[0] == CTL_KERN && name[1] == KERN_PROC) {
-    if (name[2] == KERN_PROC_PID) return ProcessRecord(name[3], old, old_length);
     if (name[2] == KERN_PROC_FILEDESC) return FileDescriptors(old, old_length);
     if (name[2] == KERN_PROC_NFDS) {
       const int count = static_cast<int>(simulation::OpenDescriptors().size());
@@ -266,6 +254,7 @@ int sysctlbyname(const char* name, void* old, size_t* old_length, const void*, s
     return Answer(release.c_str(), release.size() + 1, old, old_length);
   }
   if (strcmp(name, "security.jail.jailed") == 0) {
+    // Not open to a process in capability mode.
     if (simulation::InCapabilityMode()) return Fail(EPERM);
     const int jailed = simulation::JailTree().IsJailed() ? 1 : 0;
     return Answer(&jailed, sizeof(jailed), old, old_length);

@@ -556,7 +556,11 @@ jailTest(
 
 jailTest('attach names the directories that are open, and changes nothing', async () => {
   const answer = await attachInChild({ by: 'number', directory: true });
-  const { refused, unchanged, fd } = answer as unknown as { refused: Record<string, string>; unchanged: boolean; fd: number };
+  const { refused, unchanged, fd } = answer as unknown as {
+    refused: Record<string, string>;
+    unchanged: boolean;
+    fd: number;
+  };
   assert.ok(unchanged);
   assert.equal(refused.code, 'EPERM');
   assert.equal(refused.syscall, 'jail_attach');
@@ -611,8 +615,10 @@ jailTest('attach is refused in workers', async () => {
         const { parentPort } = require('node:worker_threads');
         import('freebsd-capsule').then(({ Jail }) => {
           const jail = Jail.create({ path: '/' });
-          try { jail.attach(); } catch (error) { parentPort.postMessage({ ...error, message: error.message }); }
+          let refusal;
+          try { jail.attach(); } catch (error) { refusal = { ...error, message: error.message }; }
           jail.remove();
+          parentPort.postMessage(refusal);
         });`;
       const worker = new Worker(program, { eval: true });
       return new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));

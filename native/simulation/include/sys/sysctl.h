@@ -9,7 +9,6 @@
 #define CTL_KERN 1
 #define CTL_MAXNAME 24
 #define KERN_PROC 14
-#define KERN_PROC_PID 1
 #define KERN_PROC_FILEDESC 33
 #define KERN_PROC_NFDS 43
 

@@ -65,11 +65,4 @@ struct kinfo_file {
   char kf_path[PATH_MAX];
 };
 
-// kern.proc.pid, as far as the jail of a process needs it.
-struct kinfo_proc {
-  int ki_structsize;
-  pid_t ki_pid;
-  int ki_jid;
-};
-
 #endif  // SIMULATION_SYS_USER_H_
