@@ -23,6 +23,8 @@ type Argument =
   | 'boolean'
   | 'function'
   | 'order';
+  | 'names'
+  | 'bytes';
 type Member = 'value' | readonly Argument[];
 
 // The compiler compares these lists with the contract, the first test with the addon.
@@ -57,6 +59,14 @@ const CONTRACT = {
   pdClose: ['fd'],
   pdKill: ['fd', 'fd'],
   pdReap: ['fd'],
+  jailSet: ['names', 'bytes', 'fd', 'fd'],
+  jailGet: ['names', 'bytes', 'fd', 'fd'],
+  jailAttach: ['fd'],
+  jailRemove: ['fd'],
+  jailAttachDescriptor: ['fd'],
+  jailRemoveDescriptor: ['fd'],
+  jailParameters: [],
+  isJailed: [],
   disableCoreDumps: [],
   noNewPrivileges: [],
   disableTracing: [],
@@ -195,6 +205,11 @@ describe('arguments that TypeScript would have stopped', () => {
     'id or null': [...notNumbers, ...notIntegers, -1, 2 ** 32],
     // Its parts are in the test below.
     order: [undefined, null, 0, 'x', true, 3n, Symbol('s'), {}, []],
+    names: [...[undefined, null, 'x', {}, new Set(['x']), [undefined], [5], [null], ['a\0b']], new Proxy(['x'], {})],
+    bytes: [
+      ...[undefined, null, {}, new Uint8Array(1), [], [undefined], [5], ['x'], [[]], [new Uint16Array(1)]],
+      ...[[new ArrayBuffer(1)], [new DataView(new ArrayBuffer(1))], [null, null], new Proxy([null], {})],
+    ],
     boolean: [undefined, null, 0, 'true', {}, [], 3n, Symbol('s')],
     function: [undefined, null, 0, 'x', true, {}, [], 3n, Symbol('s')],
   };
@@ -207,6 +222,8 @@ describe('arguments that TypeScript would have stopped', () => {
     'name or id': 'root',
     name: 'wheel',
     'id or null': null,
+    names: ['x'],
+    bytes: [null],
     boolean: true,
     function: () => {},
     order: {},
@@ -363,6 +380,44 @@ test('no call leaves a descriptor behind', () => {
     binding.kernelRelease();
   }
   expect(openDescriptors()).toEqual(before);
+});
+
+describe('the lists of a jail call', () => {
+  test('a getter that takes bytes away takes them away before they are looked at', () => {
+    const bytes = new Uint8Array(4096);
+    const values: (Uint8Array | null)[] = [bytes, null];
+    Object.defineProperty(values, 1, {
+      get() {
+        structuredClone(bytes, { transfer: [bytes.buffer] });
+        return null;
+      },
+    });
+    // Of `name` nothing is left: the kernel is asked about a jail without one.
+    expect(caught(() => binding.jailGet(['name', 'jid'], values, -1, 0)).code).toBe('EINVAL');
+    expect(bytes.length).toBe(0);
+  });
+
+  test('an exception out of an element is passed on as it is', () => {
+    const mine = new RangeError('mine');
+    const throwing = <T>(list: T[]) =>
+      Object.defineProperty(list, 0, {
+        get() {
+          throw mine;
+        },
+      });
+    expect(caught(() => binding.jailGet(throwing(['name']), [null], -1, 0))).toBe(mine);
+    expect(caught(() => binding.jailGet(['name'], throwing([null]), -1, 0))).toBe(mine);
+  });
+
+  test('are whatever the kernel makes of them', () => {
+    const zero = new Uint8Array(4);
+    expect(caught(() => binding.jailGet([], [], -1, 0)).message).toContain('no jail specified');
+    expect(caught(() => binding.jailGet(['lastjid'], [new Uint8Array(3)], -1, 0)).code).toBe('EINVAL');
+    expect(caught(() => binding.jailGet(['jid'], [zero], -1, 0x1000)).code).toBe('EINVAL');
+    expect(caught(() => binding.jailGet(['jid'], [zero], -1, 0x10)).code).toBe('EBADF');
+    expect(caught(() => binding.jailGet(Array(600).fill('jid'), Array(600).fill(zero), -1, 0)).code).toBe('EINVAL');
+    expect(caught(() => binding.jailGet(['jid'], [new Uint8Array(70_000)], -1, 0)).code).toBe('EINVAL');
+  });
 });
 
 describe('a retired descriptor', () => {
