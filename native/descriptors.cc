@@ -201,8 +201,8 @@ Descriptor FromDescriptor(int fd) {
       break;
     case S_IFIFO:
       // Pipes and kqueues both say so; the right to wait on it is a kqueue's.
-      descriptor.type = HasRight(fd, CAP_KQUEUE_EVENT) && !HasRight(fd, CAP_READ) ? KF_TYPE_KQUEUE
-                                                                                  : KF_TYPE_PIPE;
+      descriptor.type =
+          HasRight(fd, CAP_KQUEUE_EVENT) && !HasRight(fd, CAP_READ) ? KF_TYPE_KQUEUE : KF_TYPE_PIPE;
       break;
     case S_IFSOCK:
       descriptor.type = KF_TYPE_SOCKET;

@@ -22,8 +22,8 @@ struct NamedIoctl {
 // lib/capsicum/ioctls.ts names the same; a test compares them.
 constexpr NamedIoctl kIoctls[] = {
 #define NAME(command) {#command, command}
-    NAME(FIOCLEX),   NAME(FIONCLEX),  NAME(FIONREAD),  NAME(FIONBIO),   NAME(FIOASYNC),
-    NAME(FIODTYPE),  NAME(FIODGNAME), NAME(TIOCGETA),  NAME(TIOCSETA),  NAME(TIOCSETAW),
+    NAME(FIOCLEX),   NAME(FIONCLEX),   NAME(FIONREAD), NAME(FIONBIO),  NAME(FIOASYNC),
+    NAME(FIODTYPE),  NAME(FIODGNAME),  NAME(TIOCGETA), NAME(TIOCSETA), NAME(TIOCSETAW),
     NAME(TIOCSETAF), NAME(TIOCGWINSZ), NAME(TIOCGPTN),
 #undef NAME
 };

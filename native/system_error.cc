@@ -23,23 +23,76 @@ constexpr ErrorName kNames[] = {
     {ENOTCAPABLE, "ENOTCAPABLE", "capabilities insufficient"},
     {ECAPMODE, "ECAPMODE", "not permitted in capability mode"},
 #define NAME(error) {error, #error, nullptr}
-    NAME(E2BIG), NAME(EACCES), NAME(EADDRINUSE), NAME(EADDRNOTAVAIL), NAME(EAFNOSUPPORT),
-    NAME(EAGAIN), NAME(EALREADY), NAME(EBADF), NAME(EBUSY), NAME(ECANCELED), NAME(ECHILD),
-    NAME(ECONNABORTED), NAME(ECONNREFUSED), NAME(ECONNRESET), NAME(EDEADLK), NAME(EEXIST),
-    NAME(EFAULT), NAME(EFBIG), NAME(EHOSTUNREACH), NAME(EILSEQ), NAME(EINPROGRESS), NAME(EINTR),
-    NAME(EINVAL), NAME(EIO), NAME(EISCONN), NAME(EISDIR), NAME(ELOOP), NAME(EMFILE), NAME(EMLINK),
-    NAME(EMSGSIZE), NAME(ENAMETOOLONG), NAME(ENFILE), NAME(ENOBUFS), NAME(ENODEV), NAME(ENOENT),
-    NAME(ENOEXEC), NAME(ENOLCK), NAME(ENOMEM), NAME(ENOPROTOOPT), NAME(ENOSPC), NAME(ENOSYS),
-    NAME(ENOTCONN), NAME(ENOTDIR), NAME(ENOTEMPTY), NAME(ENOTSOCK), NAME(ENOTSUP), NAME(ENOTTY),
-    NAME(ENXIO), NAME(EOPNOTSUPP), NAME(EOVERFLOW), NAME(EPERM), NAME(EPIPE), NAME(EPROTO),
-    NAME(EPROTOTYPE), NAME(ERANGE), NAME(EROFS), NAME(ESPIPE), NAME(ESRCH), NAME(ETIMEDOUT),
-    NAME(ETXTBSY), NAME(EXDEV),
+    NAME(E2BIG),
+    NAME(EACCES),
+    NAME(EADDRINUSE),
+    NAME(EADDRNOTAVAIL),
+    NAME(EAFNOSUPPORT),
+    NAME(EAGAIN),
+    NAME(EALREADY),
+    NAME(EBADF),
+    NAME(EBUSY),
+    NAME(ECANCELED),
+    NAME(ECHILD),
+    NAME(ECONNABORTED),
+    NAME(ECONNREFUSED),
+    NAME(ECONNRESET),
+    NAME(EDEADLK),
+    NAME(EEXIST),
+    NAME(EFAULT),
+    NAME(EFBIG),
+    NAME(EHOSTUNREACH),
+    NAME(EILSEQ),
+    NAME(EINPROGRESS),
+    NAME(EINTR),
+    NAME(EINVAL),
+    NAME(EIO),
+    NAME(EISCONN),
+    NAME(EISDIR),
+    NAME(ELOOP),
+    NAME(EMFILE),
+    NAME(EMLINK),
+    NAME(EMSGSIZE),
+    NAME(ENAMETOOLONG),
+    NAME(ENFILE),
+    NAME(ENOBUFS),
+    NAME(ENODEV),
+    NAME(ENOENT),
+    NAME(ENOEXEC),
+    NAME(ENOLCK),
+    NAME(ENOMEM),
+    NAME(ENOPROTOOPT),
+    NAME(ENOSPC),
+    NAME(ENOSYS),
+    NAME(ENOTCONN),
+    NAME(ENOTDIR),
+    NAME(ENOTEMPTY),
+    NAME(ENOTSOCK),
+    NAME(ENOTSUP),
+    NAME(ENOTTY),
+    NAME(ENXIO),
+    NAME(EOPNOTSUPP),
+    NAME(EOVERFLOW),
+    NAME(EPERM),
+    NAME(EPIPE),
+    NAME(EPROTO),
+    NAME(EPROTOTYPE),
+    NAME(ERANGE),
+    NAME(EROFS),
+    NAME(ESPIPE),
+    NAME(ESRCH),
+    NAME(ETIMEDOUT),
+    NAME(ETXTBSY),
+    NAME(EXDEV),
 #undef NAME
 };
 
 }  // namespace
 
-Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd) {
+namespace {
+
+// `subject` is what follows the name of the call in the message.
+Napi::Error Make(Napi::Env env, int error, const char* syscall, const std::string& subject) {
   std::string code = "Unknown system error " + std::to_string(-error);
   std::string text;
   for (const ErrorName& entry : kNames) {
@@ -53,11 +106,28 @@ Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int f
     // Node writes these texts in lower case.
     if (!text.empty()) text[0] = static_cast<char>(tolower(static_cast<unsigned char>(text[0])));
   }
-  Napi::Error result = Napi::Error::New(env, code + ": " + text + ", " + syscall);
+  Napi::Error result = Napi::Error::New(env, code + ": " + text + ", " + syscall + subject);
   result.Set("errno", Napi::Number::New(env, -error));
   result.Set("code", Napi::String::New(env, code));
   result.Set("syscall", Napi::String::New(env, syscall));
+  return result;
+}
+
+}  // namespace
+
+Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd) {
+  Napi::Error result = Make(env, error, syscall, "");
   if (fd != kNoDescriptor) result.Set("fd", Napi::Number::New(env, fd));
+  return result;
+}
+
+Napi::Error MakeFileError(Napi::Env env, int error, const char* syscall, const std::string& path,
+                          const std::string& dest) {
+  std::string subject = " '" + path + "'";
+  if (!dest.empty()) subject += " -> '" + dest + "'";
+  Napi::Error result = Make(env, error, syscall, subject);
+  result.Set("path", Napi::String::New(env, path));
+  if (!dest.empty()) result.Set("dest", Napi::String::New(env, dest));
   return result;
 }
 

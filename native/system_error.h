@@ -15,4 +15,9 @@ constexpr int kNoDescriptor = -1;
 Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd = kNoDescriptor);
 void ThrowSystemError(Napi::Env env, int error, const char* syscall, int fd = kNoDescriptor);
 
+// The same for a call that names files, as Node's file system errors do:
+// "ENOENT: no such file or directory, rename 'a' -> 'b'". `dest` may be empty.
+Napi::Error MakeFileError(Napi::Env env, int error, const char* syscall, const std::string& path,
+                          const std::string& dest = {});
+
 #endif  // NATIVE_SYSTEM_ERROR_H_

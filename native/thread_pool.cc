@@ -34,8 +34,8 @@ Napi::Value HoldPool(const Napi::CallbackInfo& info) {
   if (environment.pool_hold) environment.pool_hold->Release();
 
   auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
-  Napi::ThreadSafeFunction to_javascript = Napi::ThreadSafeFunction::New(
-      env, Napi::Function(), "freebsd-capsule:poolHold", 0, 1);
+  Napi::ThreadSafeFunction to_javascript =
+      Napi::ThreadSafeFunction::New(env, Napi::Function(), "freebsd-capsule:poolHold", 0, 1);
   auto hold = std::make_shared<PoolHold>(
       threads, std::chrono::milliseconds(timeout), [to_javascript, deferred](bool held) mutable {
         to_javascript.BlockingCall([deferred, held](Napi::Env callback_env, Napi::Function) {

@@ -20,7 +20,8 @@
 
 class PoolHold {
  public:
-  PoolHold(uint32_t threads, std::chrono::milliseconds gather_time, std::function<void(bool)> report)
+  PoolHold(uint32_t threads, std::chrono::milliseconds gather_time,
+           std::function<void(bool)> report)
       : threads_(threads),
         deadline_(std::chrono::steady_clock::now() + gather_time),
         report_(std::move(report)) {}

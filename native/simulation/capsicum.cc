@@ -29,11 +29,6 @@ bool IsValid(const cap_rights_t& rights) {
          simulation::Contains(known, rights);
 }
 
-bool Has(const cap_rights_t& rights, uint64_t right) {
-  const size_t index = (right & CAPRIGHT(1, 0)) != 0 ? 1 : 0;
-  return (rights.cr_rights[index] & right) == right;
-}
-
 }  // namespace
 
 bool simulation::InCapabilityMode() { return capability_mode; }
@@ -58,8 +53,8 @@ int cap_rights_limit(int fd, const cap_rights_t* rights) {
   slot = table.Find(fd);
   if (slot == nullptr) return Fail(EBADF);
   slot->rights = *rights;
-  if (!Has(*rights, CAP_IOCTL)) slot->ioctls.emplace();
-  if (!Has(*rights, CAP_FCNTL)) slot->fcntls = 0;
+  if (!simulation::Has(*rights, CAP_IOCTL)) slot->ioctls.emplace();
+  if (!simulation::Has(*rights, CAP_FCNTL)) slot->fcntls = 0;
   return 0;
 }
 

@@ -107,6 +107,14 @@ void DescriptorTable::SettleConnections(int listening_fd) {
 
 void DescriptorTable::Forget(int fd) { Table().erase(fd); }
 
+void DescriptorTable::Inherit(int fd, int directory) {
+  const Slot* from = Find(directory);
+  if (from == nullptr) return;
+  const Slot inherited = *from;
+  Forget(fd);
+  if (Slot* slot = Find(fd)) *slot = inherited;
+}
+
 int Osreldate() {
   // For tests of what an older release lacks.
   const char* chosen = getenv("FREEBSD_CAPSULE_SIMULATED_OSRELDATE");
@@ -126,6 +134,11 @@ cap_rights_t KnownRights() {
 bool Contains(const cap_rights_t& big, const cap_rights_t& little) {
   return (little.cr_rights[0] & ~big.cr_rights[0]) == 0 &&
          (little.cr_rights[1] & ~big.cr_rights[1]) == 0;
+}
+
+bool Has(const cap_rights_t& rights, uint64_t right) {
+  const size_t index = (right & CAPRIGHT(1, 0)) != 0 ? 1 : 0;
+  return (rights.cr_rights[index] & right) == right;
 }
 
 std::vector<int> OpenDescriptors() {

@@ -38,6 +38,8 @@ class DescriptorTable {
   // Fixes what connections of this listening socket had before it was limited.
   void SettleConnections(int listening_fd);
   void Forget(int fd);
+  // What openat(2) does in a limited directory: `fd` starts with its slot.
+  void Inherit(int fd, int directory);
 
  private:
   std::lock_guard<std::mutex> lock_;
@@ -46,6 +48,8 @@ class DescriptorTable {
 // Every right that the simulated release knows.
 cap_rights_t KnownRights();
 bool Contains(const cap_rights_t& big, const cap_rights_t& little);
+// Whether the set has all of one right of <sys/capsicum.h>.
+bool Has(const cap_rights_t& rights, uint64_t right);
 bool InCapabilityMode();
 // kern.osreldate of the simulated release.
 int Osreldate();
