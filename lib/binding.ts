@@ -61,7 +61,11 @@ function load(syscall: string): NativeBinding {
       binding = require(path) as NativeBinding;
     } catch (cause) {
       // A binary that is there and does not load is the news; one further down the list would hide it.
-      throw notSupported(syscall, `The addon ${path} does not load: ${String(cause)}. Rebuild it: npm run build`, cause);
+      throw notSupported(
+        syscall,
+        `The addon ${path} does not load: ${String(cause)}. Rebuild it: npm run build`,
+        cause,
+      );
     }
     if (binding.kernelKind !== wanted) {
       throw notSupported(syscall, `The addon ${path} is for the ${binding.kernelKind} kernel, not ${wanted}.`);

@@ -27,4 +27,23 @@ export type { SealedDescriptor, SealReport, SealReportData, SealStep, SealStepNa
 export type { Limits } from './capsule/roles.ts';
 export { seal } from './capsule/seal.ts';
 export type { DescriptorLike } from './descriptor.ts';
+export type { RelativePath, TimeLike } from './directory/arguments.ts';
+export type { FileData } from './directory/descriptor-calls.ts';
+export {
+  Directory,
+  type DirectoryOptions,
+  type IntoOptions,
+  type ListOptions,
+  type MakeDirectoryOptions,
+  type ReadFileOptions,
+  type RemoveOptions,
+  type WriteFileOptions,
+} from './directory/directory.ts';
+export {
+  type FileDataSource,
+  FileHandle,
+  type HandleReadStreamOptions,
+  type HandleWriteStreamOptions,
+  type ReadOptions,
+} from './directory/file-handle.ts';
 export { type Kernel, kernel } from './kernel.ts';

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { native } from '../lib/binding.ts';
 import { IOCTLS } from '../lib/capsicum/ioctls.ts';
 import { COMPOSITES, PRIMITIVES } from '../lib/capsicum/right-names.ts';
-import type { NativeBinding, NativeSimulation } from '../lib/native.ts';
+import type { DirectoryCalls, NativeBinding, NativeSimulation } from '../lib/native.ts';
 import { caught } from './support/caught.ts';
 import { openDescriptors, ScratchFiles } from './support/descriptors.ts';
 
@@ -12,8 +12,34 @@ const files = new ScratchFiles();
 afterAll(() => files.remove());
 
 /** What each argument is, so that each can be given something else. */
-type Argument = 'fd' | 'word' | 'words' | 'commands' | 'name or id' | 'name' | 'id or null';
+type Argument = 'fd' | 'word' | 'words' | 'commands' | 'name or id' | 'name' | 'id or null' | 'path' | 'int' | 'safe';
 type Member = 'value' | readonly Argument[];
+
+const NAMES = {
+  openAt: ['fd', 'path', 'int', 'word'],
+  statAt: ['fd', 'path', 'word'],
+  accessAt: ['fd', 'path', 'int'],
+  makeDirectoryAt: ['fd', 'path', 'word'],
+  unlinkAt: ['fd', 'path', 'word'],
+  renameAt: ['fd', 'path', 'fd', 'path'],
+  linkAt: ['fd', 'path', 'fd', 'path'],
+  symlinkAt: ['path', 'fd', 'path'],
+  readLinkAt: ['fd', 'path'],
+  changeModeAt: ['fd', 'path', 'word', 'word'],
+  changeOwnerAt: ['fd', 'path', 'word', 'word', 'word'],
+  setTimesAt: ['fd', 'path', 'safe', 'word', 'safe', 'word', 'word'],
+  readDirectoryAt: ['fd', 'path'],
+  bindAt: ['fd', 'path'],
+  connectAt: ['fd', 'path'],
+} as const satisfies Record<keyof DirectoryCalls, Member>;
+
+/** Each has a form for the pool, with the same arguments. */
+const CALLS_ON_NAMES = {
+  ...NAMES,
+  ...(Object.fromEntries(Object.entries(NAMES).map(([name, member]) => [`${name}Async`, member])) as {
+    [Name in keyof typeof NAMES as `${Name}Async`]: (typeof NAMES)[Name];
+  }),
+};
 
 // The compiler compares these lists with the contract, the first test with the addon.
 const CONTRACT = {
@@ -32,6 +58,8 @@ const CONTRACT = {
   capFcntlsLimit: ['fd', 'word'],
   capFcntlsGet: ['fd'],
   listDescriptors: [],
+  ...CALLS_ON_NAMES,
+  setResolveBeneath: ['fd'],
   retireDescriptor: ['fd'],
   poolHold: ['word', 'word'],
   poolHeld: [],
@@ -171,6 +199,9 @@ describe('arguments that TypeScript would have stopped', () => {
     'name or id': [undefined, null, true, {}, [], 3n, Symbol('s'), -1, 0.5, Number.NaN, 2 ** 32, 'with\0null'],
     name: [undefined, null, 0, true, {}, [], 3n, Symbol('s'), 'with\0null'],
     'id or null': [...notNumbers, ...notIntegers, -1, 2 ** 32],
+    path: [undefined, null, 0, true, {}, [], 3n, Symbol('s'), 'with\0null', Buffer.from('\0'), new Uint16Array(1)],
+    int: [null, ...notNumbers, ...notIntegers, 2 ** 31, -(2 ** 31) - 1],
+    safe: [null, ...notNumbers, ...notIntegers],
   };
   // A descriptor nobody has, in case a bad argument behind it were let through.
   const good: Record<Argument, unknown> = {
@@ -181,6 +212,9 @@ describe('arguments that TypeScript would have stopped', () => {
     'name or id': 'root',
     name: 'wheel',
     'id or null': null,
+    path: 'x',
+    int: 0,
+    safe: 0,
   };
 
   const taking = Object.entries(contract).filter(([, member]) => member !== 'value' && member.length > 0);

@@ -24,15 +24,7 @@ function limits(rights: readonly Right[], ioctls: readonly IoctlName[] = [], fcn
 }
 
 /** What a connection needs: read, write, half-close, wait, and the options that http sets on it. */
-const CONNECTION: readonly Right[] = [
-  'read',
-  'write',
-  'event',
-  'shutdown',
-  'setsockopt',
-  'getpeername',
-  'getsockname',
-];
+const CONNECTION: readonly Right[] = ['read', 'write', 'event', 'shutdown', 'setsockopt', 'getpeername', 'getsockname'];
 
 /** Node restores the flags of its standard streams at exit, and aborts when it may not look at them. */
 const STDIO_FCNTLS: readonly FcntlCommand[] = ['getfl', 'setfl'];

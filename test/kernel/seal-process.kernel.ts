@@ -118,31 +118,35 @@ kernelTest(
 );
 
 for (const without of ['kqueue_event', 'kqueue_change'] as const) {
-  kernelTest(`event queues need '${without}': without it nothing is ever received`, { needs: [requireFreeBSD] }, async () => {
-    const echoes = async (without: 'kqueue_event' | 'kqueue_change' | null): Promise<string> =>
-      await inChild(
-        async (capsule, without) => {
-          const net = process.getBuiltinModule('node:net');
-          const server = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
-          await new Promise<void>((resolve) => server.once('listening', () => resolve()));
-          const { port } = server.address() as import('node:net').AddressInfo;
-          const rights = capsule.Rights.of('kqueue', 'event');
-          for (const { fd, kind } of capsule.listDescriptors()) {
-            if (kind === 'kqueue') capsule.limitRights(fd, without === null ? rights : rights.without(without));
-          }
-          return await new Promise<string>((resolve) => {
-            const socket = net.connect(port, '127.0.0.1');
-            socket.on('data', (data) => resolve(String(data)));
-            socket.on('error', (error) => resolve(String(error)));
-            setTimeout(() => socket.write('echo'), 200);
-            setTimeout(() => resolve('nothing'), 3000);
-          });
-        },
-        { input: without },
-      );
-    assert.equal(await echoes(null), 'echo');
-    assert.notEqual(await echoes(without), 'echo');
-  });
+  kernelTest(
+    `event queues need '${without}': without it nothing is ever received`,
+    { needs: [requireFreeBSD] },
+    async () => {
+      const echoes = async (without: 'kqueue_event' | 'kqueue_change' | null): Promise<string> =>
+        await inChild(
+          async (capsule, without) => {
+            const net = process.getBuiltinModule('node:net');
+            const server = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
+            await new Promise<void>((resolve) => server.once('listening', () => resolve()));
+            const { port } = server.address() as import('node:net').AddressInfo;
+            const rights = capsule.Rights.of('kqueue', 'event');
+            for (const { fd, kind } of capsule.listDescriptors()) {
+              if (kind === 'kqueue') capsule.limitRights(fd, without === null ? rights : rights.without(without));
+            }
+            return await new Promise<string>((resolve) => {
+              const socket = net.connect(port, '127.0.0.1');
+              socket.on('data', (data) => resolve(String(data)));
+              socket.on('error', (error) => resolve(String(error)));
+              setTimeout(() => socket.write('echo'), 200);
+              setTimeout(() => resolve('nothing'), 3000);
+            });
+          },
+          { input: without },
+        );
+      assert.equal(await echoes(null), 'echo');
+      assert.notEqual(await echoes(without), 'echo');
+    },
+  );
 }
 
 kernelTest('every descriptor is in the report, with rights as the kernel reads them back', async () => {
@@ -252,7 +256,11 @@ kernelTest('a file-system call that is inside the kernel is waited for, and then
         await (await opening).close();
         fs.closeSync(writer);
         const { report } = await capsule.seal({});
-        return { refusal, untouched, drained: report.steps.some(({ name, state }) => name === 'drain' && state === 'done') };
+        return {
+          refusal,
+          untouched,
+          drained: report.steps.some(({ name, state }) => name === 'drain' && state === 'done'),
+        };
       },
       { input: fifo },
     );
@@ -309,30 +317,34 @@ kernelTest('core dumps, set-id and tracing are off after the seal, or left when 
   }
 });
 
-kernelTest('after the seal a process of the same user cannot trace it', { needs: [requireUnprivileged, requireFreeBSD] }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'capsule-'));
-  const traced = async (plan: object): Promise<number | null> => {
-    const program = `
+kernelTest(
+  'after the seal a process of the same user cannot trace it',
+  { needs: [requireUnprivileged, requireFreeBSD] },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'capsule-'));
+    const traced = async (plan: object): Promise<number | null> => {
+      const program = `
       const { seal } = await import(process.argv[1]);
       await seal(${JSON.stringify(plan)});
       console.log('sealed');
       setTimeout(() => {}, 60_000);
     `;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program, packageUrl()], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    await once(child.stdout, 'data');
-    const { status } = spawnSync('ktrace', ['-f', join(folder, 'trace'), '-p', String(child.pid)]);
-    child.kill('SIGKILL');
-    return status;
-  };
-  try {
-    assert.equal(await traced({ debugger: true }), 0);
-    assert.notEqual(await traced({}), 0);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-});
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program, packageUrl()], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await once(child.stdout, 'data');
+      const { status } = spawnSync('ktrace', ['-f', join(folder, 'trace'), '-p', String(child.pid)]);
+      child.kill('SIGKILL');
+      return status;
+    };
+    try {
+      assert.equal(await traced({ debugger: true }), 0);
+      assert.notEqual(await traced({}), 0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
 
 kernelTest('plan.user and plan.group drop root and its groups', { needs: [requireRoot] }, async () => {
   const seen = await inChild(async (capsule) => {
@@ -359,20 +371,24 @@ kernelTest('plan.user and plan.group drop root and its groups', { needs: [requir
   assert.deepEqual([seen.back, seen.step], ['refused', 'done']);
 });
 
-kernelTest('plan.user without privilege is refused, and the error says what was done', { needs: [requireUnprivileged] }, async () => {
-  const seen = await inChild(async (capsule) => {
-    try {
-      await capsule.seal({ user: 'root' });
-      return undefined;
-    } catch (error) {
-      const { code, syscall, message } = error as NodeJS.ErrnoException;
-      const steps = (error as { steps?: readonly { name: string }[] }).steps?.map(({ name }) => name);
-      return { code, syscall, message, steps, sandboxed: capsule.isSandboxed() };
-    }
-  });
-  assert.equal(seen?.code, 'EPERM');
-  assert.equal(seen?.syscall, 'setgroups');
-  assert.match(seen?.message ?? '', /NOT sealed.*descriptors limited/s);
-  assert.deepEqual(seen?.steps, ['check', 'prewarm', 'drain', 'limit', 'core dumps', 'new privileges', 'debugger']);
-  assert.equal(seen?.sandboxed, false);
-});
+kernelTest(
+  'plan.user without privilege is refused, and the error says what was done',
+  { needs: [requireUnprivileged] },
+  async () => {
+    const seen = await inChild(async (capsule) => {
+      try {
+        await capsule.seal({ user: 'root' });
+        return undefined;
+      } catch (error) {
+        const { code, syscall, message } = error as NodeJS.ErrnoException;
+        const steps = (error as { steps?: readonly { name: string }[] }).steps?.map(({ name }) => name);
+        return { code, syscall, message, steps, sandboxed: capsule.isSandboxed() };
+      }
+    });
+    assert.equal(seen?.code, 'EPERM');
+    assert.equal(seen?.syscall, 'setgroups');
+    assert.match(seen?.message ?? '', /NOT sealed.*descriptors limited/s);
+    assert.deepEqual(seen?.steps, ['check', 'prewarm', 'drain', 'limit', 'core dumps', 'new privileges', 'debugger']);
+    assert.equal(seen?.sandboxed, false);
+  },
+);

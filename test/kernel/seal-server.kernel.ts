@@ -94,9 +94,13 @@ async function servedWithout(right: 'accept' | 'read' | 'write' | 'event'): Prom
 }
 
 for (const right of ['accept', 'read', 'write'] as const) {
-  kernelTest(`a listener needs '${right}': without it no request is answered`, { needs: [requireFreeBSD] }, async () => {
-    assert.match(await servedWithout(right), /^no answer/);
-  });
+  kernelTest(
+    `a listener needs '${right}': without it no request is answered`,
+    { needs: [requireFreeBSD] },
+    async () => {
+      assert.match(await servedWithout(right), /^no answer/);
+    },
+  );
 }
 
 kernelTest(
@@ -174,7 +178,10 @@ kernelTest(
   async () => {
     /** Whether the server's end() reaches a client that keeps its own side open. */
     const halfClosed = async (without: readonly 'shutdown'[] | undefined): Promise<string[]> => {
-      await using server = await ServerProcess.start({ protocol: 'net', ...(without === undefined ? {} : { without }) });
+      await using server = await ServerProcess.start({
+        protocol: 'net',
+        ...(without === undefined ? {} : { without }),
+      });
       await server.tell('seal');
       const ended = await new Promise<string>((resolve) => {
         const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });

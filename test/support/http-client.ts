@@ -16,7 +16,13 @@ export interface FetchOptions {
 }
 
 /** Makes one GET request; rejects when the connection breaks or nothing comes in time. */
-export function get({ port, socketPath, path = '/', agent = false, timeoutMs = 30_000 }: FetchOptions): Promise<Fetched> {
+export function get({
+  port,
+  socketPath,
+  path = '/',
+  agent = false,
+  timeoutMs = 30_000,
+}: FetchOptions): Promise<Fetched> {
   return new Promise((resolve, reject) => {
     const address = socketPath === undefined ? { host: '127.0.0.1', port } : { socketPath };
     const outgoing = request({ ...address, path, agent }, (response) => {

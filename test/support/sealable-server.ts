@@ -11,7 +11,7 @@ import { createSecureServer as createHttp2Server } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createNetServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { Rights, type Right, type SealPlan, seal } from 'freebsd-capsule';
+import { type Right, Rights, type SealPlan, seal } from 'freebsd-capsule';
 
 export interface ServerOrder {
   readonly protocol: 'http' | 'https' | 'http2' | 'net';
