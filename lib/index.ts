@@ -22,7 +22,7 @@ export {
   type DescriptorOwner,
   listDescriptors,
 } from './capsule/inventory.ts';
-export type { DescriptorPlan, SealPlan, ServerLike } from './capsule/plan.ts';
+export type { DescriptorPlan, DirectoryPlan, SealPlan, ServerLike } from './capsule/plan.ts';
 export type { SealedDescriptor, SealReport, SealReportData, SealStep, SealStepName } from './capsule/report.ts';
 export type { Limits } from './capsule/roles.ts';
 export { seal } from './capsule/seal.ts';

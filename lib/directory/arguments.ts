@@ -19,8 +19,8 @@ export function leadsOutside(syscall: string, path: string): NodeJS.ErrnoExcepti
   return Object.assign(error, { errno: -93, code: 'ENOTCAPABLE', syscall, path });
 }
 
-/** Returns the path as the kernel takes it. A null byte would cut it short, and so is refused like any way out. */
-export function checkPath(value: unknown, syscall: string, name = 'path'): NativePath {
+/** Returns bytes or text as the kernel takes it. A null byte would cut it short, and so is refused like any way out. */
+export function checkText(value: unknown, syscall: string, name = 'path'): NativePath {
   if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
     throw invalidArgType(name, 'of type string or an instance of Buffer', value);
   }
@@ -29,6 +29,23 @@ export function checkPath(value: unknown, syscall: string, name = 'path'): Nativ
   }
   // The call may run later, when the caller's bytes may be others.
   return typeof value === 'string' ? value : Uint8Array.from(value);
+}
+
+/** Returns a path relative to the directory. An absolute one is refused at once, as the kernel would. */
+export function checkPath(value: unknown, syscall: string, name = 'path'): NativePath {
+  const path = checkText(value, syscall, name);
+  if (typeof path === 'string' ? path.startsWith('/') : path[0] === 0x2f) throw leadsOutside(syscall, pathText(path));
+  return path;
+}
+
+/**
+ * Returns a path whose last name is to be made or removed. To the name `..` itself the kernel says different things that
+ * all mean no (EPERM, EINVAL, EEXIST …), and not where it leads: beyond the directory that is said here.
+ */
+export function checkName(value: unknown, syscall: string, name = 'path'): NativePath {
+  const path = checkPath(value, syscall, name);
+  if (/(^|\/)\.\.\/*$/.test(pathText(path)) && leadsOutsideByName(path)) throw leadsOutside(syscall, pathText(path));
+  return path;
 }
 
 /** A path as text, for messages. */
@@ -50,11 +67,16 @@ export function leadsOutsideByName(path: RelativePath): boolean {
 }
 
 /** Returns an ambient path, for the one call that takes it. */
-export function checkAmbientPath(value: unknown): string | Buffer {
-  if (value instanceof URL) return fileURLToPath(value);
-  if (typeof value === 'string' || Buffer.isBuffer(value)) return value;
-  if (value instanceof Uint8Array) return Buffer.from(value);
-  throw invalidArgType('path', 'of type string or an instance of Buffer or URL', value);
+export function checkAmbientPath(value: unknown, name = 'path'): string | Buffer {
+  const path = value instanceof URL ? fileURLToPath(value) : value;
+  if (typeof path === 'string' || path instanceof Uint8Array) {
+    // Here a way out means nothing: it is Node's own error for such a path.
+    if (typeof path === 'string' ? path.includes('\0') : path.includes(0)) {
+      throw invalidArgValue(name, path, 'must be a string, Uint8Array, or URL without null bytes');
+    }
+    return typeof path === 'string' ? path : Buffer.from(path);
+  }
+  throw invalidArgType(name, 'of type string or an instance of Buffer or URL', value);
 }
 
 const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_SYNC, O_TRUNC, O_WRONLY } = constants;

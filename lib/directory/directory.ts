@@ -1,13 +1,5 @@
-import fs, {
-  type BigIntStats,
-  constants,
-  type Dirent,
-  openSync,
-  type ReadStream,
-  type Stats,
-  type WriteStream,
-} from 'node:fs';
-import { connect, createServer, type Server, type ServerOpts, type Socket } from 'node:net';
+import fs, { type BigIntStats, constants, type Dirent, type ReadStream, type Stats, type WriteStream } from 'node:fs';
+import { connect, createServer, type Server, type ServerOpts, Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
 import { getRights, knownRights, limitRights, type Right, Rights } from '../capsicum/rights.ts';
@@ -163,7 +155,7 @@ export class Directory implements Disposable {
     const checked = checkAmbientPath(path);
     const rights = rightsOf(options);
     native('open');
-    const fd = openSync(checked, constants.O_RDONLY | constants.O_DIRECTORY);
+    const fd = fs.openSync(checked, constants.O_RDONLY | constants.O_DIRECTORY);
     return Directory.#limited(fd, rights);
   }
 
@@ -681,7 +673,9 @@ function streamPath(path: RelativePath): string | Buffer {
 
 /** Makes a socket of a connected descriptor. */
 function socketOf(fd: number, options: { readonly allowHalfOpen?: boolean }): Socket {
-  return connect({ ...options, fd, readable: true, writable: true } as never);
+  // Bun's Socket takes no descriptor, its connect does.
+  if (process.versions.bun !== undefined) return connect({ ...options, fd } as never);
+  return new Socket({ ...options, fd, readable: true, writable: true });
 }
 
 /** The kernel says one thing to a path that leads outside and to a right that is missing. Says which it was. */

@@ -3,7 +3,7 @@
  * meanwhile, what is removed is an entry of a directory that was reached without following a link.
  */
 
-import { closeSync, constants } from 'node:fs';
+import fs, { constants } from 'node:fs';
 import type { NativePath } from '../native.ts';
 import { pathText } from './arguments.ts';
 import { kernelCall, type Operation } from './operation.ts';
@@ -44,7 +44,7 @@ export function* removeTree(directory: number, path: NativePath): Operation<void
     // Names below are not what the caller knows.
     throw Object.assign(error as object, { path: pathText(path) });
   } finally {
-    closeSync(fd);
+    fs.closeSync(fd);
   }
 }
 
@@ -84,6 +84,6 @@ function* emptyDirectory(parent: number, name: NativePath): Operation<void> {
       yield* removeEntry(fd, entry.name, entry.type, true);
     }
   } finally {
-    closeSync(fd);
+    fs.closeSync(fd);
   }
 }

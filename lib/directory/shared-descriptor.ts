@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import fs from 'node:fs';
 
 /** Makes the error of a call on something closed, as Node's FileHandle does. */
 export function closedError(syscall: string, what: string): NodeJS.ErrnoException {
@@ -59,7 +59,7 @@ export class SharedDescriptor {
 
   #closeIfUnused(): void {
     if (this.#closing === undefined || this.#users > 0) return;
-    closeSync(this.#closing.fd);
+    fs.closeSync(this.#closing.fd);
     this.#closing.resolve();
   }
 }

@@ -2,16 +2,19 @@
  * `fs.Stats` and `fs.Dirent` from what the addon gives: objects of the runtime's own classes.
  */
 
-import { type BigIntStats, Dirent, fstatSync, Stats } from 'node:fs';
+import fs, { type BigIntStats, Dirent, Stats } from 'node:fs';
 
 const FIELDS = ['dev', 'mode', 'nlink', 'uid', 'gid', 'rdev', 'blksize', 'ino', 'size', 'blocks'] as const;
 const TIMES = ['atime', 'mtime', 'ctime', 'birthtime'] as const;
+
+/** What becomes of a fraction of a millisecond in a Date: Node rounds, Bun cuts it off. */
+const wholeMs = process.versions.bun === undefined ? Math.round : Math.floor;
 
 let bigIntPrototype: object | undefined;
 
 /** Learns the class of BigIntStats, which no module exports, from a descriptor with every right. */
 export function learnBigIntStats(fd: number): void {
-  bigIntPrototype ??= Object.getPrototypeOf(fstatSync(fd, { bigint: true })) as object;
+  bigIntPrototype ??= Object.getPrototypeOf(fs.fstatSync(fd, { bigint: true })) as object;
 }
 
 // Own properties, whatever the class has: in newer Node its dates are accessors that need what its constructor sets.
@@ -34,7 +37,7 @@ export function makeStats(raw: BigInt64Array, bigint: boolean): Stats | BigIntSt
   });
   const ms = ({ seconds, nanoseconds }: { seconds: bigint; nanoseconds: bigint }): number =>
     Number(seconds) * 1000 + Number(nanoseconds) / 1e6;
-  const dates = times.map((time) => [time.name, new Date(Math.floor(ms(time)))] as const);
+  const dates = times.map((time) => [time.name, new Date(wholeMs(ms(time)))] as const);
   if (!bigint) {
     return make(Stats.prototype, [
       ...fields.map(([name, value]) => [name, Number(value)] as const),

@@ -3,7 +3,7 @@
  * calls as `node:fs` does.
  */
 
-import { type BigIntStats, closeSync, constants, type Dirent, type Stats } from 'node:fs';
+import fs, { type BigIntStats, constants, type Dirent, type Stats } from 'node:fs';
 import type { Right } from '../capsicum/rights.ts';
 import { checkInteger, invalidArgType, invalidArgValue, notSupported } from '../errors.ts';
 import type { NativePath } from '../native.ts';
@@ -11,9 +11,11 @@ import {
   checkEncoding,
   checkFlags,
   checkMode,
+  checkName,
   checkOptions,
   checkPath,
   checkSignal,
+  checkText,
   checkTime,
   pathText,
 } from './arguments.ts';
@@ -80,7 +82,7 @@ function* withFile<Result>(
   try {
     return yield* work(file);
   } finally {
-    closeSync(file);
+    fs.closeSync(file);
   }
 }
 
@@ -127,7 +129,7 @@ export function writeFileVerb(path: unknown, data: unknown, options: unknown, by
         yield* writeBytes(file, bytes);
         if (flush) yield* sync(file);
       } finally {
-        closeSync(file);
+        fs.closeSync(file);
       }
     },
   };
@@ -230,7 +232,7 @@ export function makeDirectoryVerb(path: unknown, options: unknown): Verb<string 
       : checkOptions<{ mode?: unknown; recursive?: unknown }>(options);
   const { mode, recursive = false } = given as { mode?: unknown; recursive?: unknown };
   if (typeof recursive !== 'boolean') throw invalidArgType('options.recursive', 'of type boolean', recursive);
-  const checked = checkPath(path, 'mkdir');
+  const checked = checkName(path, 'mkdir');
   const permissions = checkMode(mode, 0o777);
   const make = (fd: number, name: NativePath) => kernelCall('makeDirectoryAt', fd, name, permissions);
   return {
@@ -279,12 +281,12 @@ function prefixesOf(path: NativePath): NativePath[] {
 }
 
 export function unlinkVerb(path: unknown): Verb<void> {
-  const checked = checkPath(path, 'unlink');
+  const checked = checkName(path, 'unlink');
   return { syscall: 'unlink', needs: ['unlinkat'], run: (fd) => kernelCall('unlinkAt', fd, checked, 0) };
 }
 
 export function removeDirectoryVerb(path: unknown): Verb<void> {
-  const checked = checkPath(path, 'rmdir');
+  const checked = checkName(path, 'rmdir');
   return { syscall: 'rmdir', needs: ['unlinkat'], run: (fd) => kernelCall('unlinkAt', fd, checked, 1) };
 }
 
@@ -292,7 +294,7 @@ export function removeVerb(path: unknown, options: unknown): Verb<void> {
   const { recursive = false, force = false } = checkOptions<{ recursive?: unknown; force?: unknown }>(options);
   if (typeof recursive !== 'boolean') throw invalidArgType('options.recursive', 'of type boolean', recursive);
   if (typeof force !== 'boolean') throw invalidArgType('options.force', 'of type boolean', force);
-  const checked = checkPath(path, 'rm');
+  const checked = checkName(path, 'rm');
   return {
     syscall: 'rm',
     needs: recursive ? ['unlinkat', 'read'] : ['unlinkat'],
@@ -330,8 +332,8 @@ function* removeFile(fd: number, path: NativePath): Operation<void> {
 }
 
 export function renameVerb(from: unknown, to: unknown, target: () => number): Verb<void> {
-  const source = checkPath(from, 'rename', 'oldPath');
-  const destination = checkPath(to, 'rename', 'newPath');
+  const source = checkName(from, 'rename', 'oldPath');
+  const destination = checkName(to, 'rename', 'newPath');
   return {
     syscall: 'rename',
     needs: ['renameat_source'],
@@ -340,8 +342,8 @@ export function renameVerb(from: unknown, to: unknown, target: () => number): Ve
 }
 
 export function linkVerb(from: unknown, to: unknown, target: () => number): Verb<void> {
-  const source = checkPath(from, 'link', 'existingPath');
-  const destination = checkPath(to, 'link', 'newPath');
+  const source = checkName(from, 'link', 'existingPath');
+  const destination = checkName(to, 'link', 'newPath');
   return {
     syscall: 'link',
     needs: ['linkat_source'],
@@ -350,14 +352,14 @@ export function linkVerb(from: unknown, to: unknown, target: () => number): Verb
 }
 
 export function symlinkVerb(target: unknown, path: unknown): Verb<void> {
-  const text = checkPath(target, 'symlink', 'target');
-  const checked = checkPath(path, 'symlink');
+  const text = checkText(target, 'symlink', 'target');
+  const checked = checkName(path, 'symlink');
   return { syscall: 'symlink', needs: ['symlinkat'], run: (fd) => kernelCall('symlinkAt', text, fd, checked) };
 }
 
 export function readLinkVerb(path: unknown, options: unknown): Verb<string | Buffer> {
   const name = checkEncoding(checkOptions(options).encoding);
-  const checked = checkPath(path, 'readlink');
+  const checked = checkName(path, 'readlink');
   return {
     syscall: 'readlink',
     needs: ['lookup'],
