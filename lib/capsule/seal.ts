@@ -300,10 +300,9 @@ export async function seal<Names extends string = never>(plan: SealPlan<Names> =
     if (binding.capGetMode()) throw invalidState('This process is in capability mode already');
     const checked = withDirectories(checkPlan(plan, listDescriptors()), directories);
     takeInventory(checked);
-    progress.done(
-      `${checked.servers.size} servers, ${checked.sockets.size} sockets, ${directories.size} directories, ` +
-        `${checked.descriptors.size - directories.size} others`,
-    );
+    const opened = directories.size === 0 ? '' : `${directories.size} directories, `;
+    const others = checked.descriptors.size - directories.size;
+    progress.done(`${checked.servers.size} servers, ${checked.sockets.size} sockets, ${opened}${others} others`);
 
     progress.current = 'prewarm';
     const directory = await prewarm(checked.prewarm);
