@@ -39,11 +39,11 @@ export {
   type RemoveOptions,
   type WriteFileOptions,
 } from './directory/directory.ts';
-export {
-  type FileDataSource,
+export type {
+  FileDataSource,
   FileHandle,
-  type HandleReadStreamOptions,
-  type HandleWriteStreamOptions,
-  type ReadOptions,
+  HandleReadStreamOptions,
+  HandleWriteStreamOptions,
+  ReadOptions,
 } from './directory/file-handle.ts';
 export { type Kernel, kernel } from './kernel.ts';

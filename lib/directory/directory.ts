@@ -2,7 +2,7 @@ import fs, { type BigIntStats, constants, type Dirent, type ReadStream, type Sta
 import { connect, createServer, type Server, type ServerOpts, Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
-import { getRights, knownRights, limitRights, type Right, Rights } from '../capsicum/rights.ts';
+import { getRights, limitRights, type Right, Rights } from '../capsicum/rights.ts';
 import { checkObject, invalidArgType, withMore } from '../errors.ts';
 import { checkAmbientPath, checkOptions, leadsOutsideByName, type RelativePath, type TimeLike } from './arguments.ts';
 import type { FileData } from './descriptor-calls.ts';
@@ -166,7 +166,7 @@ export class Directory implements Disposable {
       if (held.has('fstat')) learnBigIntStats(fd);
       const binding = native('fcntl');
       binding.setResolveBeneath(fd);
-      limitRights(fd, (rights ?? held.intersection(knownRights())).without(...NEVER));
+      limitRights(fd, (rights ?? held).without(...NEVER));
     } catch (error) {
       fs.closeSync(fd);
       throw error;
