@@ -395,6 +395,15 @@ function explainRights(parts: Parts, context: ExplanationContext | undefined): s
   const has = rightsOf(fd, context);
   const held = has === undefined ? '' : ` It has ${list([...has]) || 'none'}.`;
 
+  // A Directory has said which of the two it was.
+  const told = /: (the path leads outside of the directory|the directory lacks .*)$/.exec(parts.message)?.[1];
+  if (told !== undefined) {
+    const instead = told.startsWith('the path')
+      ? 'Open a directory that has the file before sealing (plan.directories).'
+      : 'Give it that right when it is opened (Directory.open, plan.directories): it cannot be given back later.';
+    return `${what} was refused: ${told}. ${instead}`;
+  }
+
   const limited = Object.hasOwn(limitingCalls, syscall) ? limitingCalls[syscall] : undefined;
   if (limited !== undefined) {
     const now = limited === 'rights' ? held : '';

@@ -22,7 +22,7 @@ export {
   type DescriptorOwner,
   listDescriptors,
 } from './capsule/inventory.ts';
-export type { DescriptorPlan, SealPlan, ServerLike } from './capsule/plan.ts';
+export type { DescriptorPlan, DirectoryPlan, SealPlan, ServerLike } from './capsule/plan.ts';
 export type { SealedDescriptor, SealReport, SealReportData, SealStep, SealStepName } from './capsule/report.ts';
 export type { Limits } from './capsule/roles.ts';
 export { seal } from './capsule/seal.ts';
@@ -42,6 +42,25 @@ export type {
   JailValues,
 } from './jail/parameter-types.ts';
 export type { JailEvent, JailWatchOptions } from './jail/watch.ts';
+export type { RelativePath, TimeLike } from './directory/arguments.ts';
+export type { FileData } from './directory/descriptor-calls.ts';
+export {
+  Directory,
+  type DirectoryOptions,
+  type IntoOptions,
+  type ListOptions,
+  type MakeDirectoryOptions,
+  type ReadFileOptions,
+  type RemoveOptions,
+  type WriteFileOptions,
+} from './directory/directory.ts';
+export type {
+  FileDataSource,
+  FileHandle,
+  HandleReadStreamOptions,
+  HandleWriteStreamOptions,
+  ReadOptions,
+} from './directory/file-handle.ts';
 export { type Kernel, kernel } from './kernel.ts';
 export type { ChildDescriptor, Stdio } from './process/child-descriptors.ts';
 export type { ExitStatus } from './process/exit-status.ts';

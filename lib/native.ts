@@ -8,7 +8,7 @@
  * Capability rights cross this boundary as four 32-bit words: the low and high half of `cr_rights[0]`, then of
  * `cr_rights[1]`, index bits included.
  */
-export interface NativeBinding {
+export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
   /** Which kernel answers: the real one, or the one in `native/simulation`. */
   readonly kernelKind: 'freebsd' | 'simulated';
 
@@ -47,6 +47,9 @@ export interface NativeBinding {
   listDescriptors(): NativeDescriptor[];
   /** close(2) by replacement: `fd` becomes a descriptor of /dev/null without rights, so that its number is not reused. */
   retireDescriptor(fd: number): void;
+
+  /** Sets FD_RESOLVE_BENEATH on a directory, for good; false where the kernel (before 15.0) has no such flag. */
+  setResolveBeneath(fd: number): boolean;
 
   /**
    * Occupies every thread of the runtime's pool, so that none is inside a system call, until `poolRelease`. Resolves
@@ -185,6 +188,64 @@ export interface NativeSpawnOrder {
   readonly capabilityMode: boolean;
   readonly daemon: boolean;
 }
+
+/** A name of a file: bytes where it need not be UTF-8. No null bytes. */
+export type NativePath = string | Uint8Array;
+
+/**
+ * Calls on names beneath a directory descriptor. No path leads outside of it: absolute ones, `..` beyond the directory
+ * and symbolic links that do either give ENOTCAPABLE. Errors name the call as Node does, with `path` and `dest`.
+ */
+export interface DirectoryCalls {
+  /** openat(2), O_CLOEXEC and O_RESOLVE_BENEATH added; the flags are the platform's own. */
+  openAt(directory: number, path: NativePath, flags: number, mode: number): number;
+  /**
+   * fstatat(2). Ten integers (dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks), then seconds and nanoseconds
+   * of the times of access, modification, change and birth. `follow`, here and below: 0 means a link itself.
+   */
+  statAt(directory: number, path: NativePath, follow: number): BigInt64Array;
+  /** faccessat(2). */
+  accessAt(directory: number, path: NativePath, mode: number): void;
+  /** mkdirat(2). */
+  makeDirectoryAt(directory: number, path: NativePath, mode: number): void;
+  /** unlinkat(2), with AT_REMOVEDIR where `removeDirectory` is not 0. */
+  unlinkAt(directory: number, path: NativePath, removeDirectory: number): void;
+  /** renameat(2). */
+  renameAt(fromDirectory: number, from: NativePath, toDirectory: number, to: NativePath): void;
+  /** linkat(2), of a symbolic link itself. */
+  linkAt(fromDirectory: number, from: NativePath, toDirectory: number, to: NativePath): void;
+  /** symlinkat(2). */
+  symlinkAt(target: NativePath, directory: number, path: NativePath): void;
+  /** readlinkat(2). */
+  readLinkAt(directory: number, path: NativePath): Buffer;
+  /** fchmodat(2). */
+  changeModeAt(directory: number, path: NativePath, mode: number, follow: number): void;
+  /** fchownat(2); 2 ** 32 - 1 leaves an id as it is. */
+  changeOwnerAt(directory: number, path: NativePath, uid: number, gid: number, follow: number): void;
+  /** utimensat(2): seconds and nanoseconds of access, then of modification. */
+  setTimesAt(
+    directory: number,
+    path: NativePath,
+    accessSeconds: number,
+    accessNanoseconds: number,
+    modificationSeconds: number,
+    modificationNanoseconds: number,
+    follow: number,
+  ): void;
+  /** Every entry of a directory but `.` and `..`, unsorted: a byte DT_*, the name, a null byte, and so on. */
+  readDirectoryAt(directory: number, path: NativePath): Buffer;
+  /** A new socket of AF_UNIX and bindat(2); returns the socket. */
+  bindAt(directory: number, path: NativePath): number;
+  /** A new socket of AF_UNIX and connectat(2); returns the socket. */
+  connectAt(directory: number, path: NativePath): number;
+}
+
+/** The same calls made on a thread of the runtime's pool: `openAtAsync` and so on. */
+export type Queued<Calls> = {
+  [Name in keyof Calls as `${string & Name}Async`]: Calls[Name] extends (...args: infer Arguments) => infer Result
+    ? (...args: Arguments) => Promise<Result>
+    : never;
+};
 
 /** One record of the inventory, as the kernel has it. Numbers are FreeBSD's (`sys/user.h`). */
 export interface NativeDescriptor {

@@ -9,6 +9,7 @@ static Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   AddIoctls(env, exports);
   AddFcntls(env, exports);
   AddDescriptors(env, exports);
+  AddDirectories(env, exports);
   AddProcessControl(env, exports);
   AddUsers(env, exports);
   AddThreadPool(env, exports);

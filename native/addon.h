@@ -11,6 +11,7 @@ void AddRights(Napi::Env env, Napi::Object exports);
 void AddIoctls(Napi::Env env, Napi::Object exports);
 void AddFcntls(Napi::Env env, Napi::Object exports);
 void AddDescriptors(Napi::Env env, Napi::Object exports);
+void AddDirectories(Napi::Env env, Napi::Object exports);
 void AddProcessControl(Napi::Env env, Napi::Object exports);
 void AddUsers(Napi::Env env, Napi::Object exports);
 void AddThreadPool(Napi::Env env, Napi::Object exports);

@@ -61,6 +61,40 @@ std::string Arguments::String(size_t index) {
   return {};
 }
 
+std::string Arguments::Path(size_t index) {
+  if (failed_) return {};
+  std::string value;
+  if (info_[index].IsString()) {
+    value = info_[index].As<Napi::String>().Utf8Value();
+  } else if (info_[index].IsTypedArray() &&
+             info_[index].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array) {
+    const auto bytes = info_[index].As<Napi::Uint8Array>();
+    // A detached array has no data.
+    if (bytes.ElementLength() > 0) {
+      value.assign(reinterpret_cast<const char*>(bytes.Data()), bytes.ElementLength());
+    }
+  } else {
+    Fail(index, "a string or a Uint8Array");
+    return {};
+  }
+  if (value.find('\0') == std::string::npos) return value;
+  Fail(index, "a path without null bytes");
+  return {};
+}
+
+int64_t Arguments::Int64(size_t index) {
+  if (failed_) return 0;
+  if (info_[index].IsNumber()) {
+    constexpr double kMaxSafeInteger = 9007199254740991.0;
+    const double value = info_[index].As<Napi::Number>().DoubleValue();
+    if (value == std::trunc(value) && value >= -kMaxSafeInteger && value <= kMaxSafeInteger) {
+      return static_cast<int64_t>(value);
+    }
+  }
+  Fail(index, "a safe integer");
+  return 0;
+}
+
 uint32_t* Arguments::Words(size_t index, size_t length) {
   if (failed_) return nullptr;
   if (info_[index].IsTypedArray()) {

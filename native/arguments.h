@@ -27,6 +27,10 @@ class Arguments {
   bool Boolean(size_t index);
   Napi::Function Function(size_t index);
   std::string String(size_t index);
+  // A string, or the bytes of a Uint8Array: names of files need not be UTF-8.
+  std::string Path(size_t index);
+  // An integer that a double holds exactly.
+  int64_t Int64(size_t index);
   // The data of a Uint32Array of exactly `length` words.
   uint32_t* Words(size_t index, size_t length);
   // Non-negative integers that a double holds exactly.

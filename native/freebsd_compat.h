@@ -19,6 +19,10 @@
 #define CAP_INOTIFY_RM CAPRIGHT(1, 0x400000ULL)
 #endif
 
+#ifndef FD_RESOLVE_BENEATH  // 15.0
+#define FD_RESOLVE_BENEATH 2
+#endif
+
 #ifndef KF_TYPE_JAILDESC  // 15.0
 #define KF_TYPE_JAILDESC 16
 #endif

@@ -89,8 +89,10 @@ constexpr ErrorName kNames[] = {
 
 }  // namespace
 
-Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd,
-                            const std::string& detail) {
+namespace {
+
+// `subject` is what follows the name of the call in the message.
+Napi::Error Make(Napi::Env env, int error, const char* syscall, const std::string& subject) {
   std::string code = "Unknown system error " + std::to_string(-error);
   std::string text;
   for (const ErrorName& entry : kNames) {
@@ -104,12 +106,29 @@ Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int f
     // Node writes these texts in lower case.
     if (!text.empty()) text[0] = static_cast<char>(tolower(static_cast<unsigned char>(text[0])));
   }
-  Napi::Error result = Napi::Error::New(env, code + ": " + text + ", " + syscall +
-                                                 (detail.empty() ? "" : ": " + detail));
+  Napi::Error result = Napi::Error::New(env, code + ": " + text + ", " + syscall + subject);
   result.Set("errno", Napi::Number::New(env, -error));
   result.Set("code", Napi::String::New(env, code));
   result.Set("syscall", Napi::String::New(env, syscall));
+  return result;
+}
+
+}  // namespace
+
+Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int fd,
+                            const std::string& detail) {
+  Napi::Error result = Make(env, error, syscall, detail.empty() ? "" : ": " + detail);
   if (fd != kNoDescriptor) result.Set("fd", Napi::Number::New(env, fd));
+  return result;
+}
+
+Napi::Error MakeFileError(Napi::Env env, int error, const char* syscall, const std::string& path,
+                          const std::string& dest) {
+  std::string subject = " '" + path + "'";
+  if (!dest.empty()) subject += " -> '" + dest + "'";
+  Napi::Error result = Make(env, error, syscall, subject);
+  result.Set("path", Napi::String::New(env, path));
+  if (!dest.empty()) result.Set("dest", Napi::String::New(env, dest));
   return result;
 }
 

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { native } from '../lib/binding.ts';
 import { IOCTLS } from '../lib/capsicum/ioctls.ts';
 import { COMPOSITES, PRIMITIVES } from '../lib/capsicum/right-names.ts';
-import type { NativeBinding, NativeSimulation, NativeSpawnOrder } from '../lib/native.ts';
+import type { DirectoryCalls, NativeBinding, NativeSimulation, NativeSpawnOrder } from '../lib/native.ts';
 import { caught } from './support/caught.ts';
 import { openDescriptors, ScratchFiles } from './support/descriptors.ts';
 
@@ -22,10 +22,39 @@ type Argument =
   | 'id or null'
   | 'boolean'
   | 'function'
-  | 'order';
+  | 'order'
   | 'names'
-  | 'bytes';
+  | 'bytes'
+  | 'path'
+  | 'int'
+  | 'safe';
 type Member = 'value' | readonly Argument[];
+
+const NAMES = {
+  openAt: ['fd', 'path', 'int', 'word'],
+  statAt: ['fd', 'path', 'word'],
+  accessAt: ['fd', 'path', 'int'],
+  makeDirectoryAt: ['fd', 'path', 'word'],
+  unlinkAt: ['fd', 'path', 'word'],
+  renameAt: ['fd', 'path', 'fd', 'path'],
+  linkAt: ['fd', 'path', 'fd', 'path'],
+  symlinkAt: ['path', 'fd', 'path'],
+  readLinkAt: ['fd', 'path'],
+  changeModeAt: ['fd', 'path', 'word', 'word'],
+  changeOwnerAt: ['fd', 'path', 'word', 'word', 'word'],
+  setTimesAt: ['fd', 'path', 'safe', 'word', 'safe', 'word', 'word'],
+  readDirectoryAt: ['fd', 'path'],
+  bindAt: ['fd', 'path'],
+  connectAt: ['fd', 'path'],
+} as const satisfies Record<keyof DirectoryCalls, Member>;
+
+/** Each has a form for the pool, with the same arguments. */
+const CALLS_ON_NAMES = {
+  ...NAMES,
+  ...(Object.fromEntries(Object.entries(NAMES).map(([name, member]) => [`${name}Async`, member])) as {
+    [Name in keyof typeof NAMES as `${Name}Async`]: (typeof NAMES)[Name];
+  }),
+};
 
 // The compiler compares these lists with the contract, the first test with the addon.
 const CONTRACT = {
@@ -44,6 +73,8 @@ const CONTRACT = {
   capFcntlsLimit: ['fd', 'word'],
   capFcntlsGet: ['fd'],
   listDescriptors: [],
+  ...CALLS_ON_NAMES,
+  setResolveBeneath: ['fd'],
   retireDescriptor: ['fd'],
   poolHold: ['word', 'word'],
   poolHeld: [],
@@ -212,6 +243,9 @@ describe('arguments that TypeScript would have stopped', () => {
     ],
     boolean: [undefined, null, 0, 'true', {}, [], 3n, Symbol('s')],
     function: [undefined, null, 0, 'x', true, {}, [], 3n, Symbol('s')],
+    path: [undefined, null, 0, true, {}, [], 3n, Symbol('s'), 'with\0null', Buffer.from('\0'), new Uint16Array(1)],
+    int: [null, ...notNumbers, ...notIntegers, 2 ** 31, -(2 ** 31) - 1],
+    safe: [null, ...notNumbers, ...notIntegers],
   };
   // A descriptor nobody has, in case a bad argument behind it were let through.
   const good: Record<Argument, unknown> = {
@@ -227,6 +261,9 @@ describe('arguments that TypeScript would have stopped', () => {
     boolean: true,
     function: () => {},
     order: {},
+    path: 'x',
+    int: 0,
+    safe: 0,
   };
 
   const taking = Object.entries(contract).filter(([, member]) => member !== 'value' && member.length > 0);

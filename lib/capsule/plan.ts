@@ -4,6 +4,8 @@ import { type FcntlCommand, fcntlMask, fcntlNames } from '../capsicum/fcntls.ts'
 import { type IoctlCommand, ioctlNumbers } from '../capsicum/ioctls.ts';
 import { type Right, Rights } from '../capsicum/rights.ts';
 import { type DescriptorLike, toFd } from '../descriptor.ts';
+import { checkAmbientPath } from '../directory/arguments.ts';
+import { Directory } from '../directory/directory.ts';
 import { checkInteger, checkObject, invalidArgType, invalidArgValue } from '../errors.ts';
 import type { DescriptorInfo } from './inventory.ts';
 import type { Limits } from './roles.ts';
@@ -21,14 +23,23 @@ export interface DescriptorPlan {
   readonly fcntls?: Iterable<FcntlCommand>;
 }
 
+/** A directory to open, with what it is to be used for afterwards. */
+export interface DirectoryPlan {
+  readonly path: string | Buffer | URL;
+  /** Default: `Directory.READ`. */
+  readonly rights?: Rights | Iterable<Right>;
+}
+
 /** What `seal` is to keep, and how. Everything is optional: `seal({})` keeps standard streams and the runtime alive. */
-export interface SealPlan {
+export interface SealPlan<Names extends string = string> {
   /** Servers that go on accepting connections. They must be listening. */
   readonly servers?: Iterable<ServerLike>;
   /** Connections that stay in use. */
   readonly sockets?: Iterable<Socket | DescriptorLike>;
   /** Other descriptors to keep, each with its rights. */
   readonly descriptors?: Iterable<DescriptorPlan>;
+  /** Directories to open, limit and hand back by these names, as `capsule.directories`. */
+  readonly directories?: Readonly<Record<Names, DirectoryPlan>>;
   /**
    * What happens to descriptors that are neither the runtime's nor in the plan: `'limit'` to the least for their kind
    * (default), `'close'`, or `'fail'`: refuse, naming them, with nothing changed. With `'limit'` a listening socket goes on
@@ -57,6 +68,13 @@ export interface SealPlan {
   readonly drainTimeout?: number;
 }
 
+/** A checked `DirectoryPlan`. */
+export interface PlannedDirectory {
+  readonly name: string;
+  readonly path: string | Buffer;
+  readonly rights: Rights;
+}
+
 /** A plan whose every argument has been checked, with numbers for descriptors and ids for names. */
 export interface CheckedPlan {
   readonly servers: ReadonlySet<number>;
@@ -64,6 +82,7 @@ export interface CheckedPlan {
   readonly descriptors: ReadonlyMap<number, Limits>;
   /** Every descriptor that the plan names, as it was when the plan was checked. */
   readonly named: ReadonlyMap<number, DescriptorInfo>;
+  readonly directories: readonly PlannedDirectory[];
   readonly unlisted: 'limit' | 'close' | 'fail';
   readonly prewarm: readonly (() => unknown)[];
   readonly uid: number | null;
@@ -78,6 +97,7 @@ const KEYS: ReadonlySet<string> = new Set<keyof SealPlan>([
   'servers',
   'sockets',
   'descriptors',
+  'directories',
   'unlisted',
   'prewarm',
   'user',
@@ -154,6 +174,22 @@ function limitsOf(value: object, name: string): Limits {
   return { rights: set, ioctls: numbers ?? 'all', fcntls: commands };
 }
 
+function directoriesOf(plan: SealPlan): PlannedDirectory[] {
+  const { directories }: { directories?: unknown } = plan;
+  if (directories === undefined) return [];
+  checkObject('plan.directories', directories);
+  return Object.entries(directories).map(([name, entry]: [string, unknown]) => {
+    const property = `plan.directories.${name}`;
+    checkObject(property, entry);
+    const { path, rights } = entry as Partial<DirectoryPlan>;
+    return {
+      name,
+      path: checkAmbientPath(path, `${property}.path`),
+      rights: Rights.from<Right>(rights ?? [...Directory.READ]),
+    };
+  });
+}
+
 /** Says what a descriptor does not have of what it is to keep. */
 function lacking(limits: Limits, { rights, ioctls, fcntls }: DescriptorInfo): string | undefined {
   const missing = [...limits.rights.difference(rights)];
@@ -222,6 +258,7 @@ export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): Chec
     sockets: new Set(sockets),
     descriptors: new Map(descriptors),
     named: new Map([...claimed.keys()].flatMap((fd) => [[fd, byFd.get(fd) as DescriptorInfo] as const])),
+    directories: directoriesOf(plan),
     unlisted,
     prewarm,
     ...userOf(plan, groupOf(plan)),

@@ -3,6 +3,7 @@ import { native } from '../binding.ts';
 import { getFcntls, limitFcntls } from '../capsicum/fcntls.ts';
 import { getIoctls, type IoctlCommand, ioctlNumbers, limitIoctls } from '../capsicum/ioctls.ts';
 import { getRights, knownRights, limitRights, Rights } from '../capsicum/rights.ts';
+import { Directory } from '../directory/directory.ts';
 import { checkObject, invalidState, withMore, workerUnsupported } from '../errors.ts';
 import type { NativeBinding } from '../native.ts';
 import { Capsule } from './capsule.ts';
@@ -286,6 +287,17 @@ function limitProcess(binding: NativeBinding, plan: CheckedPlan, progress: Progr
   }
 }
 
+/** Opens the directories of a plan, which are descriptors to keep like any other from here on. */
+function withDirectories(plan: CheckedPlan, opened: Map<string, Directory>): CheckedPlan {
+  const descriptors = new Map(plan.descriptors);
+  for (const { name, path, rights } of plan.directories) {
+    const directory = Directory.open(path, { rights });
+    opened.set(name, directory);
+    descriptors.set(directory.fd, { rights: directory.rights, ioctls: [], fcntls: [] });
+  }
+  return { ...plan, descriptors };
+}
+
 let underway = false;
 
 /**
@@ -296,7 +308,8 @@ let underway = false;
  * back, and until 9 the process is not sealed: an error says so and which steps were taken (`error.steps`), and the
  * program should exit.
  *
- * 1. `check`: every argument of the plan, and the descriptors it names.
+ * 1. `check`: every argument of the plan, and the descriptors it names; its directories are opened, and closed again
+ *    should the seal fail.
  * 2. `prewarm`: standard streams, time zone, resolver, cryptography, working directory, `plan.prewarm`.
  * 3. `drain`: every thread of the runtime's pool is held outside the kernel until the end, because a system call that
  *    has begun finishes with the old credential. Another worker thread's own synchronous call is not waited for.
@@ -331,7 +344,7 @@ let underway = false;
  * readFileSync('/etc/passwd'); // throws: errno -94, ECAPMODE
  * ```
  */
-export async function seal(plan: SealPlan = {}): Promise<Capsule> {
+export async function seal<Names extends string = never>(plan: SealPlan<Names> = {}): Promise<Capsule<Names>> {
   if (!isMainThread) throw workerUnsupported('seal()');
   if (underway) throw invalidState('A seal of this process is under way');
   try {
@@ -347,14 +360,15 @@ export async function seal(plan: SealPlan = {}): Promise<Capsule> {
   const release = () => binding.poolRelease();
   underway = true;
   let held = false;
+  const directories = new Map<string, Directory>();
   try {
     if (binding.capGetMode()) throw invalidState('This process is in capability mode already');
-    const checked = checkPlan(plan, listDescriptors());
+    const checked = withDirectories(checkPlan(plan, listDescriptors()), directories);
     takeInventory(checked);
     await checkOutsideControl(checked);
-    progress.done(
-      `${checked.servers.size} servers, ${checked.sockets.size} sockets, ${checked.descriptors.size} others`,
-    );
+    const opened = directories.size === 0 ? '' : `${directories.size} directories, `;
+    const others = checked.descriptors.size - directories.size;
+    progress.done(`${checked.servers.size} servers, ${checked.sockets.size} sockets, ${opened}${others} others`);
 
     progress.current = 'prewarm';
     const directory = await prewarm(checked.prewarm);
@@ -393,8 +407,10 @@ export async function seal(plan: SealPlan = {}): Promise<Capsule> {
         steps: progress.steps,
         descriptors,
       }),
+      Object.fromEntries(directories) as Record<Names, Directory>,
     );
   } catch (error) {
+    for (const directory of directories.values()) directory.close();
     throw progress.explain(error);
   } finally {
     process.off('exit', release);

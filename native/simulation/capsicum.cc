@@ -54,8 +54,8 @@ int cap_rights_limit(int fd, const cap_rights_t* rights) {
   slot = table.Find(fd);
   if (slot == nullptr) return Fail(EBADF);
   slot->rights = *rights;
-  if (!Has(*rights, CAP_IOCTL)) slot->ioctls.emplace();
-  if (!Has(*rights, CAP_FCNTL)) slot->fcntls = 0;
+  if (!simulation::Has(*rights, CAP_IOCTL)) slot->ioctls.emplace();
+  if (!simulation::Has(*rights, CAP_FCNTL)) slot->fcntls = 0;
   return 0;
 }
 

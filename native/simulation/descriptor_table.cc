@@ -108,6 +108,14 @@ void DescriptorTable::SettleConnections(int listening_fd) {
 
 void DescriptorTable::Forget(int fd) { Table().erase(fd); }
 
+void DescriptorTable::Inherit(int fd, int directory) {
+  const Slot* from = Find(directory);
+  if (from == nullptr) return;
+  const Slot inherited = *from;
+  Forget(fd);
+  if (Slot* slot = Find(fd)) *slot = inherited;
+}
+
 int Osreldate() {
   // For tests of what an older release lacks.
   const char* chosen = getenv("FREEBSD_CAPSULE_SIMULATED_OSRELDATE");

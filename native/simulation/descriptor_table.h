@@ -39,6 +39,8 @@ class DescriptorTable {
   // Fixes what connections of this listening socket had before it was limited.
   void SettleConnections(int listening_fd);
   void Forget(int fd);
+  // What openat(2) does in a limited directory: `fd` starts with its slot.
+  void Inherit(int fd, int directory);
 
  private:
   std::lock_guard<std::mutex> lock_;

@@ -54,7 +54,14 @@ const NO_LIST = [null, 0, 1, 'x', true, {}, () => [], Symbol('x'), Number.NaN];
 describe('a plan', () => {
   test('may be empty, and then has the defaults', () => {
     const defaults = {
-      ...{ servers: new Set(), sockets: new Set(), descriptors: new Map(), prewarm: [], unlisted: 'limit' },
+      ...{
+        servers: new Set(),
+        sockets: new Set(),
+        descriptors: new Map(),
+        directories: [],
+        prewarm: [],
+        unlisted: 'limit',
+      },
       ...{ uid: null, gid: null, coreDumps: false, newPrivileges: false, debugger: false, drainTimeout: 5000 },
       named: new Map(),
     };

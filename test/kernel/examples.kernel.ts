@@ -23,3 +23,13 @@ kernelTest('examples/sealed-http-server.ts seals itself, keeps serving and is re
 kernelTest('examples/worker-pool.ts starts its helpers from inside capability mode', { needs: [requireHelper] }, () => {
   run('examples/worker-pool.js', findHelper() as string);
 });
+
+kernelTest('examples/static-file-server.ts serves its directory, ranges and lists, and nothing outside of it', () => {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [compiled('examples/static-file-server.js')], {
+    encoding: 'utf8',
+    timeout: 100_000,
+    killSignal: 'SIGKILL',
+  });
+  assert.equal(signal, null, `killed by ${signal}\n${stdout}${stderr}`);
+  assert.equal(status, 0, `exit status ${status}\n${stdout}${stderr}`);
+});

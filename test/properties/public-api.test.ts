@@ -93,6 +93,13 @@ async function callWithAnything(
     'equals',
   ];
   type Call = (...args: unknown[]) => unknown;
+  // To look only: what it opens would be open afterwards, and a FileHandle is nothing but one of those.
+  const directory = api.Directory.open('/etc', { rights: api.Directory.READ });
+  const directoryVerbs = [
+    ...['readFile', 'readFileSync', 'writeFile', 'writeFileSync', 'copyFileSync', 'stat', 'statSync', 'lstatSync'],
+    ...['mkdir', 'mkdirSync', 'rm', 'rmSync', 'rename', 'renameSync', 'linkSync', 'symlinkSync', 'readlinkSync'],
+    ...['chmodSync', 'chownSync', 'utimesSync', 'access', 'accessSync', 'truncateSync', 'unlinkSync', 'rmdirSync'],
+  ];
   const anything = api as unknown as Record<string, Call>;
   const functions: Record<string, Call> = {
     ...Object.fromEntries(
@@ -116,6 +123,13 @@ async function callWithAnything(
       methods.map((name) => [
         name,
         (...args: unknown[]) => (rights as unknown as Record<string, Call>)[name]?.(...args),
+      ]),
+    ),
+    'Directory.open': (...args) => (api.Directory.open as unknown as Call)(...args.slice(0, 2)),
+    ...Object.fromEntries(
+      directoryVerbs.map((name) => [
+        name,
+        (...args: unknown[]) => (directory as unknown as Record<string, Call>)[name]?.(...args),
       ]),
     ),
     // A plan with one wrong entry at least, so that it never gets as far as changing anything.

@@ -1,0 +1,75 @@
+/**
+ * Operations written once for both forms: a generator that yields each call it needs, run at once or off the thread.
+ */
+
+import { native } from '../binding.ts';
+import type { DirectoryCalls } from '../native.ts';
+
+/** One call of an operation, in its two forms. */
+export interface Call {
+  now(): unknown;
+  later(): Promise<unknown>;
+}
+
+/** A piece of work that yields its calls and ends with a result. */
+export type Operation<Result> = Generator<Call, Result, unknown>;
+
+/** Makes a call of an operation. */
+export function* step<Result>(now: () => Result, later: () => Promise<Result>): Operation<Result> {
+  return (yield { now, later }) as Result;
+}
+
+type Arguments<Name extends keyof DirectoryCalls> = Parameters<DirectoryCalls[Name]>;
+type Result<Name extends keyof DirectoryCalls> = ReturnType<DirectoryCalls[Name]>;
+
+/** Makes a call of the addon that has both forms. */
+export function* kernelCall<Name extends keyof DirectoryCalls>(
+  name: Name,
+  ...args: Arguments<Name>
+): Operation<Result<Name>> {
+  const binding = native(name) as unknown as Record<string, (...args: unknown[]) => unknown>;
+  return yield* step(
+    () => binding[name]?.(...args) as Result<Name>,
+    () => binding[`${name}Async`]?.(...args) as Promise<Result<Name>>,
+  );
+}
+
+/** Runs an operation to its end on this thread. */
+export function runNow<Result>(operation: Operation<Result>): Result {
+  let state = operation.next();
+  while (state.done !== true) {
+    let answer: unknown;
+    try {
+      answer = state.value.now();
+    } catch (error) {
+      state = operation.throw(error);
+      continue;
+    }
+    state = operation.next(answer);
+  }
+  return state.value;
+}
+
+/** Runs an operation with its calls off this thread. An abort is noticed between two calls. */
+export async function runLater<Result>(operation: Operation<Result>, signal?: AbortSignal): Promise<Result> {
+  let state = operation.next();
+  while (state.done !== true) {
+    let answer: unknown;
+    try {
+      if (signal?.aborted) throw abortError(signal);
+      answer = await state.value.later();
+    } catch (error) {
+      state = operation.throw(error);
+      continue;
+    }
+    state = operation.next(answer);
+  }
+  return state.value;
+}
+
+/** The error of a file-system call that was aborted, as Node makes it. */
+export function abortError(signal: AbortSignal): Error {
+  const error = new Error('The operation was aborted', { cause: signal.reason });
+  error.name = 'AbortError';
+  return Object.assign(error, { code: 'ABORT_ERR' });
+}

@@ -1,0 +1,109 @@
+/** What a Directory says to arguments that are none, in the words of node:fs. */
+
+import fs from 'node:fs';
+import { Directory, explainCapabilityError, Rights } from 'freebsd-capsule';
+import { afterAll, describe, expect, test } from 'vitest';
+import { leadsOutsideByName } from '../../lib/directory/arguments.ts';
+import { caught } from '../support/caught.ts';
+import { openDescriptors, temporaryDirectory } from '../support/descriptors.ts';
+
+const temporary = temporaryDirectory();
+const directory = Directory.open(temporary.path);
+afterAll(() => {
+  directory.close();
+  temporary.remove();
+});
+
+type Call = (...args: unknown[]) => unknown;
+const sync = directory as unknown as Record<string, Call>;
+const call = (name: string, ...args: unknown[]) => sync[name]?.call(directory, ...args);
+
+const NO_PATH = [undefined, null, 0, true, {}, [], Symbol('s'), 3n, () => 'x', new URL('file:///x')];
+const VERBS = [
+  ...['openSync', 'openDirectorySync', 'readFileSync', 'statSync', 'lstatSync', 'readdirSync', 'mkdirSync', 'rmSync'],
+  ...['unlinkSync', 'rmdirSync', 'readlinkSync', 'accessSync', 'truncateSync'],
+];
+
+test.each(VERBS)('%s takes a path that is one', (verb) => {
+  const before = openDescriptors();
+  for (const value of NO_PATH) expect(caught(() => call(verb, value)).code).toBe('ERR_INVALID_ARG_TYPE');
+  expect(caught(() => call(verb, 'a\0b')).code).toBe('ENOTCAPABLE');
+  expect(openDescriptors()).toEqual(before);
+});
+
+test('asynchronous verbs reject and do not throw', async () => {
+  for (const value of NO_PATH) {
+    const promise = directory.readFile(value as string);
+    await expect(promise).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+  }
+});
+
+describe('options are those of node:fs, and so are complaints about them', () => {
+  const path = `${temporary.path}/file`;
+  fs.writeFileSync(path, 'x');
+  const pairs: [string, () => unknown, () => unknown][] = [
+    ['flag', () => call('readFileSync', 'file', { flag: 'q' }), () => fs.readFileSync(path, { flag: 'q' } as never)],
+    ['mode', () => call('mkdirSync', 'd', { mode: '9' }), () => fs.mkdirSync(`${path}d`, { mode: '9' })],
+    ['mode', () => call('mkdirSync', 'd', { mode: -1 }), () => fs.mkdirSync(`${path}d`, { mode: -1 })],
+    ['data', () => call('writeFileSync', 'file', {}), () => fs.writeFileSync(path, {} as never)],
+    ['recursive', () => call('rmSync', 'file', { recursive: 1 }), () => fs.rmSync(path, { recursive: 1 } as never)],
+    ['time', () => call('utimesSync', 'file', {}, 1), () => fs.utimesSync(path, {} as never, 1)],
+    ['uid', () => call('chownSync', 'file', 'root', 1), () => fs.chownSync(path, 'root' as never, 1)],
+    ['access', () => call('accessSync', 'file', 8), () => fs.accessSync(path, 8)],
+  ];
+  test.each(pairs)('%s', (_, ours, theirs) => {
+    expect(caught(ours).code).toBe(caught(theirs).code);
+  });
+
+  test('a key that nobody knows is let pass', () => {
+    expect(call('readFileSync', 'file', { encoding: 'utf8', unknown: 1 })).toBe('x');
+  });
+});
+
+test('Directory.open checks before it opens, and closes what it cannot limit', () => {
+  const before = openDescriptors();
+  const open = Directory.open as unknown as Call;
+  for (const value of [undefined, null, 0, {}, []]) expect(caught(() => open(value)).code).toBe('ERR_INVALID_ARG_TYPE');
+  expect(caught(() => open('a\0b')).code).toBe('ERR_INVALID_ARG_VALUE');
+  expect(caught(() => open(temporary.path, { rights: ['fly'] })).code).toBe('ERR_INVALID_ARG_VALUE');
+  expect(caught(() => open(temporary.path, null)).code).toBe('ERR_INVALID_ARG_TYPE');
+  expect(caught(() => open(`${temporary.path}/file`)).code).toBe('ENOTDIR');
+  expect(caught(() => open(`${temporary.path}/none`)).code).toBe('ENOENT');
+  expect(openDescriptors()).toEqual(before);
+});
+
+test('a directory never has fchdir, whatever is asked for', () => {
+  using wide = Directory.open(temporary.path, { rights: Rights.of('pread', 'fchdir', 'lookup') });
+  expect(wide.rights.has('fchdir')).toBe(false);
+  expect([...directory.rights]).not.toContain('fchroot');
+});
+
+test('whether a path leads outside can be told from it, where no link is on the way', () => {
+  for (const path of ['..', '../x', 'a/../..', '/x', '//', './../x', 'a/b/../../../c']) {
+    expect([path, leadsOutsideByName(path)]).toEqual([path, true]);
+  }
+  for (const path of ['', '.', 'a', 'a/..', 'a/../b', '...', '..a', 'a/./../b', '....//x']) {
+    expect([path, leadsOutsideByName(path)]).toEqual([path, false]);
+  }
+});
+
+test('the explanation of a refusal says which one it was', async () => {
+  using narrow = directory.openDirectorySync('.', { rights: Directory.READ });
+  const outside = explainCapabilityError(caught(() => narrow.readFileSync('../x')));
+  expect(outside).toMatch(/^open '..\/x' was refused: the path leads outside of the directory\. /);
+  const lacking = explainCapabilityError(caught(() => narrow.mkdirSync('x')));
+  expect(lacking).toMatch(/^mkdir 'x' was refused: the directory lacks 'mkdirat'\. /);
+});
+
+test('many directories opened and closed leave no descriptor', async () => {
+  const before = openDescriptors();
+  await directory.mkdir('sub', { recursive: true });
+  for (let turn = 0; turn < 50; turn++) {
+    const sub = await directory.openDirectory('sub');
+    await sub.writeFile('x', 'y');
+    await expect(sub.readFile('none')).rejects.toThrow('ENOENT');
+    await expect(sub.rm('..', { recursive: true })).rejects.toThrow('ENOTCAPABLE');
+    sub.close();
+  }
+  expect(openDescriptors()).toEqual(before);
+});

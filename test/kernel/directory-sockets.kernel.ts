@@ -1,0 +1,63 @@
+/** UNIX sockets named in a Directory, which is the only way to make and reach one in capability mode. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Directory } from 'freebsd-capsule';
+import { temporaryDirectory } from '../support/descriptors.ts';
+import { inChild } from '../support/in-child.ts';
+import { kernelTest } from '../support/kernel-test.ts';
+
+kernelTest('directory: listenUnix serves what connectUnix asks', async () => {
+  const temporary = temporaryDirectory();
+  using directory = Directory.open(temporary.path);
+  try {
+    const server = await directory.listenUnix('socket');
+    server.on('connection', (socket) => socket.end('hello'));
+    const socket = await directory.connectUnix('socket');
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    await once(socket, 'close');
+    assert.equal(text, 'hello');
+    await assert.rejects(directory.listenUnix('socket'), { code: 'EADDRINUSE', syscall: 'bindat', path: 'socket' });
+    await new Promise((resolve) => server.close(resolve));
+    await assert.rejects(directory.connectUnix('socket'), { code: 'ECONNREFUSED', syscall: 'connectat' });
+    await assert.rejects(directory.connectUnix('none'), { code: 'ENOENT' });
+    await assert.rejects(directory.listenUnix('x'.repeat(200)), { code: 'ENAMETOOLONG' });
+    await assert.rejects(directory.listenUnix('../socket2'), { code: 'ENOTCAPABLE' });
+    await assert.rejects(directory.connectUnix('/var/run/log'), { code: 'ENOTCAPABLE' });
+    using narrow = directory.openDirectorySync('.', { rights: Directory.SCRATCH });
+    await assert.rejects(narrow.listenUnix('other'), /ENOTCAPABLE.*the directory lacks 'bindat'/);
+    await assert.rejects(narrow.connectUnix('socket'), /ENOTCAPABLE.*the directory lacks 'connectat'/);
+  } finally {
+    temporary.remove();
+  }
+});
+
+kernelTest('directory: sockets can be made and reached in capability mode', async () => {
+  const temporary = temporaryDirectory();
+  try {
+    const text = await inChild(
+      async (capsule, path) => {
+        const directory = capsule.Directory.open(path);
+        capsule.enter();
+        const server = await directory.listenUnix('socket');
+        server.on('connection', (socket) => socket.end('sandboxed'));
+        const socket = await directory.connectUnix('socket');
+        return await new Promise((resolve, reject) => {
+          let text = '';
+          socket.setEncoding('utf8');
+          socket.on('data', (chunk) => {
+            text += String(chunk);
+          });
+          socket.on('close', () => resolve(text)).on('error', reject);
+        });
+      },
+      { input: temporary.path },
+    );
+    assert.equal(text, 'sandboxed');
+  } finally {
+    temporary.remove();
+  }
+});
