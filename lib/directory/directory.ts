@@ -86,6 +86,9 @@ const NEVER: readonly Right[] = ['fchdir', 'fchroot'];
  * each call, and FD_RESOLVE_BENEATH (15.0). It does not hold against other code in the process, unless that is in
  * capability mode, nor against who can move a directory out of this one meanwhile.
  *
+ * In a worker thread Node warns of descriptors "closed but not opened in unmanaged mode", because it did not open them, and
+ * those in use when the worker is terminated stay open.
+ *
  * Verbs take the options of their namesakes and give the same results and errors. Those without `Sync` run on the
  * runtime's thread pool.
  *
