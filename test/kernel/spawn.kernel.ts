@@ -547,6 +547,38 @@ kernelTest(
   },
 );
 
+kernelTest('a process that was sealed keeps its children: streams, signals, and the news of their end', async () => {
+  const result = await inChild(async (capsule) => {
+    const cat = capsule.spawn('/bin/cat');
+    const sleeper = capsule.spawn('/bin/sleep', ['100'], { stdio: 'ignore' });
+    const { report } = await capsule.seal();
+    const of = (fd: number) => report.descriptors.find(({ before }) => before.fd === fd);
+    const kept = [...(of(sleeper.fd)?.after?.rights ?? [])];
+    const queues = report.descriptors.filter(({ before }) => before.kind === 'kqueue');
+    cat.stdin?.end('inside');
+    let out = '';
+    for await (const chunk of cat.stdout ?? []) out += String(chunk);
+    sleeper.kill('SIGKILL');
+    const [one, other] = await Promise.all([cat.exited, sleeper.exited]);
+    cat.close();
+    sleeper.close();
+    return {
+      kept,
+      owners: [...new Set(queues.map(({ before }) => before.owner))],
+      out,
+      one: one.code,
+      other: other.signal,
+    };
+  });
+  assert.deepEqual(result, {
+    kept: ['event', 'pdgetpid', 'pdwait', 'pdkill'],
+    owners: ['runtime'],
+    out: 'inside',
+    one: 0,
+    other: 'SIGKILL',
+  });
+});
+
 kernelTest('a dynamic executable or a script by descriptor starts outside, and is explained inside', async () => {
   const directory = temporaryDirectory();
   const path = `${directory.path}/script`;
