@@ -13,7 +13,7 @@ const notAskedFor = { env: { FREEBSD_CAPSULE_KERNEL: undefined } };
 /** Every value that the package exports: the next test fails for one that is new and not put into a list. */
 const NEEDS_A_KERNEL = [
   ...['enter', 'isSandboxed', 'getRights', 'limitRights', 'getIoctls', 'limitIoctls', 'getFcntls', 'limitFcntls'],
-  ...['Capability', 'listDescriptors', 'seal'],
+  ...['Capability', 'listDescriptors', 'ProcessDescriptor', 'seal', 'spawn'],
 ];
 const NEEDS_NONE = ['Rights', 'RIGHTS', 'kernel', 'isCapabilityError', 'explainCapabilityError'];
 
@@ -35,6 +35,8 @@ async function callEverything(api: typeof capsule) {
     ['limitFcntls', () => api.limitFcntls(0, ['getfl'])],
     ['Capability', () => Capability.of(0, Rights.of('read'))],
     ['listDescriptors', () => api.listDescriptors()],
+    ['spawn', () => api.spawn('/bin/sh')],
+    ['ProcessDescriptor', () => api.ProcessDescriptor.from(0)],
     ['seal', () => api.seal({})],
     ['seal again', () => api.seal({})],
   ];
@@ -63,6 +65,8 @@ const SYSCALLS = {
   limitFcntls: 'cap_fcntls_limit',
   Capability: 'cap_rights_limit',
   listDescriptors: 'sysctl',
+  spawn: 'pdfork',
+  ProcessDescriptor: 'pdgetpid',
   seal: 'cap_enter',
   'seal again': 'cap_enter',
 };

@@ -2,6 +2,8 @@ import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { abortError, checkAbortSignal } from '../abort-error.ts';
 import { native } from '../binding.ts';
+import { isSandboxed } from '../capsicum/mode.ts';
+import { listDescriptors } from '../capsule/inventory.ts';
 import { type DescriptorLike, toFd } from '../descriptor.ts';
 import { checkObject, invalidArgValue, invalidState } from '../errors.ts';
 import { type ExitStatus, exitStatus } from './exit-status.ts';
@@ -90,7 +92,8 @@ export class ProcessDescriptor implements Disposable {
    * Takes over a process descriptor received from elsewhere: inherited, or passed through a UNIX socket. It is closed with
    * the object. Learning of the end needs the right `event`; not having it is an error only of `exited` and `wait`.
    *
-   * @throws `EBADF` when the descriptor is not open or not one of a process
+   * @throws `EBADF` when the descriptor is not open or not one of a process; `ERR_INVALID_ARG_VALUE` when it is another one
+   * that lacks the right `pdgetpid`, where that can be found out: in capability mode it cannot
    *
    * @example
    * ```ts
@@ -106,8 +109,10 @@ export class ProcessDescriptor implements Disposable {
     try {
       return new ProcessDescriptor({ ...none, pid: native('pdgetpid').pdAdopt(number) });
     } catch (error) {
-      // Not allowed to be told is not EBADF: it may be one all the same.
+      // Not allowed to be told is not EBADF: it may be one all the same. The inventory knows, outside capability mode.
       if ((error as NodeJS.ErrnoException).code !== 'ENOTCAPABLE') throw error;
+      const kind = listDescriptors().find((descriptor) => descriptor.fd === number)?.kind;
+      if (kind !== 'process' && !isSandboxed()) throw invalidArgValue('fd', fd, 'is not a process descriptor');
       return new ProcessDescriptor(none);
     }
   }

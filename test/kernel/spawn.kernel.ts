@@ -1,6 +1,7 @@
 /** Processes as descriptors: what starts, what does not, and that nothing is left of what did not. */
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { getRights, limitRights, listDescriptors, ProcessDescriptor, spawn } from 'freebsd-capsule';
 import { caught } from '../support/caught.ts';
@@ -13,6 +14,7 @@ import {
   requireFreeBSD,
   requireHelper,
   requireRoot,
+  requireUnjailed,
   requireUnprivileged,
 } from '../support/requirements.ts';
 
@@ -238,6 +240,27 @@ kernelTest('a jail that is not there is an error, of root too', { needs: [requir
   });
 });
 
+kernelTest('a child starts in a jail, by name and by number', { needs: [requireRoot, requireUnjailed] }, async () => {
+  const jail = (...args: string[]) => {
+    const { status, stderr } = spawnSync('/usr/sbin/jail', args, { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+  };
+  jail('-c', 'name=capsule-spawn', 'path=/', 'host.hostname=inside.example', 'persist');
+  try {
+    const jid = Number(spawnSync('/usr/sbin/jls', ['-j', 'capsule-spawn', 'jid'], { encoding: 'utf8' }).stdout);
+    await leavingNothing(async () => {
+      const script = 'hostname; sysctl -n security.jail.jailed; pwd; id -u';
+      const named = await shell(script, { jail: 'capsule-spawn', cwd: '/etc', user: 'nobody' });
+      assert.equal(named.stdout, 'inside.example\n1\n/etc\n65534\n', named.stderr);
+      assert.equal((await shell('hostname', { jail: jid })).stdout, 'inside.example\n');
+      const error = caught(() => spawn('/bin/sh', [], { jail: jid, cwd: '/nowhere' }));
+      assert.deepEqual([error.code, error.syscall, error.path], ['ENOENT', 'chdir', '/nowhere']);
+    });
+  } finally {
+    jail('-r', 'capsule-spawn');
+  }
+});
+
 kernelTest('a session, limits and no new privileges', async () => {
   const { stdout } = await shell('ulimit -n; ulimit -c; ulimit -Hn', {
     limits: { nofile: { soft: 40, hard: 50 }, core: 0 },
@@ -368,6 +391,8 @@ kernelTest('a descriptor from elsewhere is adopted', async () => {
     [caught(() => ProcessDescriptor.from(file)).code, caught(() => ProcessDescriptor.from(file)).syscall],
     ['EBADF', 'pdgetpid'],
   );
+  limitRights(file, ['read']);
+  assert.equal(caught(() => ProcessDescriptor.from(file)).code, 'ERR_INVALID_ARG_VALUE');
   closeSync(file);
 });
 
@@ -521,6 +546,38 @@ kernelTest(
     });
   },
 );
+
+kernelTest('a process that was sealed keeps its children: streams, signals, and the news of their end', async () => {
+  const result = await inChild(async (capsule) => {
+    const cat = capsule.spawn('/bin/cat');
+    const sleeper = capsule.spawn('/bin/sleep', ['100'], { stdio: 'ignore' });
+    const { report } = await capsule.seal();
+    const of = (fd: number) => report.descriptors.find(({ before }) => before.fd === fd);
+    const kept = [...(of(sleeper.fd)?.after?.rights ?? [])];
+    const queues = report.descriptors.filter(({ before }) => before.kind === 'kqueue');
+    cat.stdin?.end('inside');
+    let out = '';
+    for await (const chunk of cat.stdout ?? []) out += String(chunk);
+    sleeper.kill('SIGKILL');
+    const [one, other] = await Promise.all([cat.exited, sleeper.exited]);
+    cat.close();
+    sleeper.close();
+    return {
+      kept,
+      owners: [...new Set(queues.map(({ before }) => before.owner))],
+      out,
+      one: one.code,
+      other: other.signal,
+    };
+  });
+  assert.deepEqual(result, {
+    kept: ['event', 'pdgetpid', 'pdwait', 'pdkill'],
+    owners: ['runtime'],
+    out: 'inside',
+    one: 0,
+    other: 'SIGKILL',
+  });
+});
 
 kernelTest('a dynamic executable or a script by descriptor starts outside, and is explained inside', async () => {
   const directory = temporaryDirectory();

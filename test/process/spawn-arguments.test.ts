@@ -1,6 +1,6 @@
 /** What spawn() refuses before anything happens. */
 
-import { type SpawnOptions, spawn } from 'freebsd-capsule';
+import { spawn } from 'freebsd-capsule';
 import { describe, expect, test } from 'vitest';
 import { caught } from '../support/caught.ts';
 import { openDescriptors } from '../support/descriptors.ts';

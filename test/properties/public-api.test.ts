@@ -115,6 +115,9 @@ async function callWithAnything(
       ].map((name) => [name, anything[name] as Call]),
     ),
     isCapabilityError: anything.isCapabilityError as Call,
+    // Where it starts something all the same, that is gone at once.
+    spawn: (...args) => (api.spawn as (...args: unknown[]) => capsule.ProcessDescriptor)(...args).close(),
+    ProcessDescriptor: (fd) => api.ProcessDescriptor.from(fd as number).close(),
     explainCapabilityError: anything.explainCapabilityError as Call,
     'Rights.of': api.Rights.of as unknown as Call,
     'Rights.from': api.Rights.from as unknown as Call,
