@@ -27,21 +27,6 @@ export type { SealedDescriptor, SealReport, SealReportData, SealStep, SealStepNa
 export type { Limits } from './capsule/roles.ts';
 export { seal } from './capsule/seal.ts';
 export type { DescriptorLike } from './descriptor.ts';
-export type { JailCreateOptions } from './jail/create.ts';
-export { isJailed, Jail, type JailListOptions } from './jail/jail.ts';
-export { JailDescriptor } from './jail/jail-descriptor.ts';
-export { type JailParameterInfo, type JailParameterType, jailParameters } from './jail/parameter-table.ts';
-export type {
-  JailChanges,
-  JailMetadata,
-  JailParameterName,
-  JailParameters,
-  JailParameterTypes,
-  JailSystem,
-  JailValue,
-  JailValues,
-} from './jail/parameter-types.ts';
-export type { JailEvent, JailWatchOptions } from './jail/watch.ts';
 export type { RelativePath, TimeLike } from './directory/arguments.ts';
 export type { FileData } from './directory/descriptor-calls.ts';
 export {
@@ -61,6 +46,21 @@ export type {
   HandleWriteStreamOptions,
   ReadOptions,
 } from './directory/file-handle.ts';
+export type { JailCreateOptions } from './jail/create.ts';
+export { isJailed, Jail, type JailListOptions } from './jail/jail.ts';
+export { JailDescriptor } from './jail/jail-descriptor.ts';
+export { type JailParameterInfo, type JailParameterType, jailParameters } from './jail/parameter-table.ts';
+export type {
+  JailChanges,
+  JailMetadata,
+  JailParameterName,
+  JailParameters,
+  JailParameterTypes,
+  JailSystem,
+  JailValue,
+  JailValues,
+} from './jail/parameter-types.ts';
+export type { JailEvent, JailWatchOptions } from './jail/watch.ts';
 export { type Kernel, kernel } from './kernel.ts';
 export type { ChildDescriptor, Stdio } from './process/child-descriptors.ts';
 export type { ExitStatus } from './process/exit-status.ts';

@@ -110,12 +110,7 @@ export class Directory implements Disposable {
   static readonly READ = Rights.of('pread', 'fstatat');
 
   /** To create files and append to them (flag `'a'`): not to read, overwrite, truncate, rename or remove any. */
-  static readonly APPEND_ONLY = Rights.of(
-    'lookup',
-    'create',
-    'write',
-    'fsync',
-  );
+  static readonly APPEND_ONLY = Rights.of('lookup', 'create', 'write', 'fsync');
 
   /** To work with files and directories: read, create, change, rename, remove. Not links, owners, modes, sockets. */
   static readonly SCRATCH = Rights.of(

@@ -2,8 +2,8 @@
 #include "../arguments.h"
 #include "../kernel.h"
 #include "descriptor_table.h"
-#include "processes.h"
 #include "jail_tree.h"
+#include "processes.h"
 
 namespace {
 
