@@ -13,9 +13,11 @@ const notAskedFor = { env: { FREEBSD_CAPSULE_KERNEL: undefined } };
 /** Every value that the package exports: the next test fails for one that is new and not put into a list. */
 const NEEDS_A_KERNEL = [
   ...['enter', 'isSandboxed', 'getRights', 'limitRights', 'getIoctls', 'limitIoctls', 'getFcntls', 'limitFcntls'],
-  ...['Capability', 'listDescriptors', 'ProcessDescriptor', 'seal', 'spawn'],
+  ...['Capability', 'listDescriptors', 'ProcessDescriptor', 'seal', 'spawn', 'Directory'],
+  ...['Jail', 'isJailed', 'jailParameters'],
 ];
-const NEEDS_NONE = ['Rights', 'RIGHTS', 'kernel', 'isCapabilityError', 'explainCapabilityError'];
+// A jail descriptor is made by a jail.
+const NEEDS_NONE = ['Rights', 'RIGHTS', 'kernel', 'isCapabilityError', 'explainCapabilityError', 'JailDescriptor'];
 
 test('each export is known to need a kernel or not', () => {
   expect(Object.keys(capsule).sort()).toEqual([...NEEDS_A_KERNEL, ...NEEDS_NONE].sort());
@@ -36,9 +38,16 @@ async function callEverything(api: typeof capsule) {
     ['Capability', () => Capability.of(0, Rights.of('read'))],
     ['listDescriptors', () => api.listDescriptors()],
     ['spawn', () => api.spawn('/bin/sh')],
+    ['Directory', () => api.Directory.open('/')],
     ['ProcessDescriptor', () => api.ProcessDescriptor.from(0)],
     ['seal', () => api.seal({})],
     ['seal again', () => api.seal({})],
+    ['Jail', () => api.Jail.create({})],
+    ['Jail.get', () => api.Jail.get('web')],
+    ['Jail.list', () => api.Jail.list()],
+    ['Jail.current', () => api.Jail.current()],
+    ['isJailed', () => api.isJailed()],
+    ['jailParameters', () => api.jailParameters()],
   ];
   const answers: Record<string, { code?: string; errno?: number; syscall?: string; message?: string; stack?: string }> =
     {};
@@ -66,9 +75,17 @@ const SYSCALLS = {
   Capability: 'cap_rights_limit',
   listDescriptors: 'sysctl',
   spawn: 'pdfork',
+  Directory: 'SYSCALLDIR',
   ProcessDescriptor: 'pdgetpid',
   seal: 'cap_enter',
   'seal again': 'cap_enter',
+  // First of all the kernel is asked which parameters it has.
+  Jail: 'sysctl',
+  'Jail.get': 'sysctl',
+  'Jail.list': 'sysctl',
+  'Jail.current': 'sysctl',
+  isJailed: 'sysctl',
+  jailParameters: 'sysctl',
 };
 
 describe.skipIf(onFreeBSD)('off FreeBSD, when the simulation is not asked for', () => {

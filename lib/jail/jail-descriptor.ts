@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
-import { invalidArgValue } from '../errors.ts';
+import { checkObject, invalidArgValue } from '../errors.ts';
 import { attachProcess } from './attach.ts';
 import { attachByDescriptor, inJail, type JailKey, openJail, readJail, requireFreeBSD15, updateJail } from './calls.ts';
 import { createJail, isOwned, type JailCreateOptions } from './create.ts';
@@ -78,6 +78,7 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
    * @throws as `Jail#set`
    */
   set(parameters: JailChanges): void {
+    checkObject('parameters', parameters);
     const encoded = encodeParameters(parameters, 'parameters', false);
     inJail(this.#jid, () => updateJail(this.#key(), encoded));
   }

@@ -143,6 +143,25 @@ async function callWithAnything(
       ),
   };
 
+  // Only root has one. Watching starts the event thread, whose queue is not a leak.
+  const jail = process.geteuid?.() === 0 ? api.Jail.create({}, { owned: true }) : undefined;
+  await jail?.watch().return?.();
+  Object.assign(functions, {
+    jailParameters: anything.jailParameters as Call,
+    isJailed: anything.isJailed as Call,
+    'Jail.get': (...args) => (api.Jail.get as unknown as Call)(...args),
+    'Jail.list': (...args) => (api.Jail.list as unknown as Call)(...args),
+    'Jail.create': (...args) => {
+      const made = (api.Jail.create as unknown as Call)(...args);
+      if (made instanceof api.JailDescriptor) made.close();
+      else if (made instanceof api.Jail) made.remove();
+    },
+    'jail.get': (...args) => jail?.get(...(args as never[])),
+    'jail.set': (...args) => jail?.set(...(args as [never])),
+    'jail.create': (...args) => jail?.create(...(args as [never])).close(),
+    'jail.watch': (...args) => jail?.watch(...(args as [])).return?.(),
+  } satisfies Record<string, Call>);
+
   const isOpen = () =>
     Array.from({ length: 256 }, (_, number) => number).filter((number) => {
       try {
