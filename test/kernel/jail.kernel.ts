@@ -635,23 +635,26 @@ jailTest('attach is refused in workers', async () => {
 jailTest('200 jails created and removed at the same time leave none', async () => {
   const batches = await Promise.all(
     [1, 2, 3, 4].map(() =>
-      inChild((capsule) => {
-        const { Jail } = capsule;
-        let listed = 0;
-        const names: string[] = [];
-        for (let i = 0; i < 50; i++) {
-          const jail = Jail.create({ name: `crowd-${process.pid}-${i}`, path: '/', 'ip4.addr': ['192.0.2.77'] });
-          names.push(jail.name);
-          listed += Jail.list({ dying: true }).length;
-          jail.set({ 'allow.mlock': true });
-          if (i % 2 === 0) jail.remove();
-        }
-        for (const name of names.filter((_, i) => i % 2 === 1)) {
-          listed += Jail.list().length;
-          Jail.get(name).remove();
-        }
-        return [names.length, listed > 50];
-      }),
+      inChild(
+        (capsule) => {
+          const { Jail } = capsule;
+          let listed = 0;
+          const names: string[] = [];
+          for (let i = 0; i < 50; i++) {
+            const jail = Jail.create({ name: `crowd-${process.pid}-${i}`, path: '/', 'ip4.addr': ['192.0.2.77'] });
+            names.push(jail.name);
+            listed += Jail.list({ dying: true }).length;
+            jail.set({ 'allow.mlock': true });
+            if (i % 2 === 0) jail.remove();
+          }
+          for (const name of names.filter((_, i) => i % 2 === 1)) {
+            listed += Jail.list().length;
+            Jail.get(name).remove();
+          }
+          return [names.length, listed > 50];
+        },
+        { timeoutMs: 110_000 },
+      ),
     ),
   );
   assert.deepEqual(batches, Array(4).fill([50, true]));
@@ -663,10 +666,13 @@ jailTest('200 jails created and removed at the same time leave none', async () =
 
 jailTest('listing outlives jails that come and go', async () => {
   const stays = Jail.create({ name: unique('stays'), path: '/' });
-  const churn = inChild((capsule) => {
-    for (let i = 0; i < 300; i++) capsule.Jail.create({ path: '/' }).remove();
-    return true;
-  });
+  const churn = inChild(
+    (capsule) => {
+      for (let i = 0; i < 300; i++) capsule.Jail.create({ path: '/' }).remove();
+      return true;
+    },
+    { timeoutMs: 110_000 },
+  );
   let done = false;
   const finished = churn.finally(() => {
     done = true;
