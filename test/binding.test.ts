@@ -75,7 +75,7 @@ const SYSCALLS = {
   Capability: 'cap_rights_limit',
   listDescriptors: 'sysctl',
   spawn: 'pdfork',
-  Directory: 'SYSCALLDIR',
+  Directory: 'open',
   ProcessDescriptor: 'pdgetpid',
   seal: 'cap_enter',
   'seal again': 'cap_enter',
