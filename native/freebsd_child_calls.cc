@@ -18,6 +18,8 @@
 #include <cstring>
 #include <vector>
 
+#include "freebsd_compat.h"
+
 namespace {
 
 // sys/unistd.h and sys/wait.h of 15.1.
@@ -25,7 +27,6 @@ constexpr int kRfSpawn = static_cast<int>(1U << 31);
 
 using PdrforkThread = pid_t (*)(int*, int, int, void*, int (*)(void*), void*);
 using Pdwait = int (*)(int, int*, int, struct __wrusage*, struct __siginfo*);
-using JailAttachJd = int (*)(int);
 
 // A newer libc does not make a newer kernel (a jail of a later release), and a
 // system call that the kernel does not have is a SIGSYS: so both are asked.
@@ -53,11 +54,6 @@ int RunTask(void* data) {
   const Task* task = static_cast<const Task*>(data);
   task->run(task->argument);
   return 127;
-}
-
-int Unsupported() {
-  errno = ENOSYS;
-  return -1;
 }
 
 }  // namespace
@@ -114,9 +110,16 @@ int child_calls::SetGroups(int count, const gid_t* groups) { return setgroups(co
 
 int child_calls::AttachJail(int jid) { return jail_attach(jid); }
 
+// Not jail_attach_jd(2): it keeps a reference, and the jail stays for good. And
+// it would have to be looked for in the child, which dlsym(3) is not made for.
 int child_calls::AttachJailDescriptor(int fd) {
-  const JailAttachJd jail_attach_jd = Find<JailAttachJd>("jail_attach_jd", 1500000);
-  return jail_attach_jd == nullptr ? Unsupported() : jail_attach_jd(fd);
+  char name[] = "desc";
+  struct iovec request[2];
+  request[0].iov_base = name;
+  request[0].iov_len = sizeof(name);
+  request[1].iov_base = &fd;
+  request[1].iov_len = sizeof(fd);
+  return jail_set(request, 2, JAIL_UPDATE | JAIL_ATTACH | JAIL_USE_DESC) < 0 ? -1 : 0;
 }
 
 int child_calls::Execute(const char* path, char* const arguments[], char* const env[]) {

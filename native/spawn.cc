@@ -203,7 +203,7 @@ void RunChild(void* argument) {
   }
   if (order->extras[kJail] >= 0) {
     if (child_calls::AttachJailDescriptor(order->extras[kJail]) != 0) {
-      Fail(order, "jail_attach_jd");
+      Fail(order, "jail_set");
     }
   } else if (order->jid > 0 && child_calls::AttachJail(order->jid) != 0) {
     Fail(order, "jail_attach");

@@ -1,7 +1,11 @@
 import { closeSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
+import type { DescriptorLike } from '../descriptor.ts';
 import { checkObject, invalidArgValue } from '../errors.ts';
+import type { ProcessDescriptor } from '../process/process-descriptor.ts';
+import { spawn } from '../process/spawn.ts';
+import type { SpawnOptions } from '../process/spawn-options.ts';
 import { attachProcess } from './attach.ts';
 import { attachByDescriptor, inJail, type JailKey, openJail, readJail, requireFreeBSD15, updateJail } from './calls.ts';
 import { createJail, isOwned, type JailCreateOptions } from './create.ts';
@@ -104,6 +108,21 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
     const { name } = this.get('name');
     // Not jail_attach_jd(2): in 15.0 and 15.1 it keeps a reference for good, and the jail would be dying for ever.
     attachProcess(this.#jid, name, 'jail_set', () => inJail(this.#jid, () => attachByDescriptor(this.#open())));
+  }
+
+  /**
+   * Starts a program in the jail: the child attaches, never this process. As `spawn()`, with this jail; `cwd` and a path
+   * for `file` are inside of it.
+   *
+   * @throws as `spawn()`; `EPERM` when not root
+   * @see [jail_attach(2)](https://man.freebsd.org/cgi/man.cgi?query=jail_attach&sektion=2)
+   */
+  spawn(
+    file: string | DescriptorLike,
+    args: readonly string[] = [],
+    options: Omit<SpawnOptions, 'jail'> = {},
+  ): ProcessDescriptor {
+    return spawn(file, args, { ...options, jail: { fd: this.#open() } });
   }
 
   /**

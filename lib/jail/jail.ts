@@ -1,6 +1,10 @@
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
+import type { DescriptorLike } from '../descriptor.ts';
 import { checkInteger, checkKeys, checkObject, invalidArgType, invalidArgValue, withMore } from '../errors.ts';
+import type { ProcessDescriptor } from '../process/process-descriptor.ts';
+import { spawn } from '../process/spawn.ts';
+import type { SpawnOptions } from '../process/spawn-options.ts';
 import { attachProcess, enteredJail } from './attach.ts';
 import { inJail, nextJail, readJail, updateJail } from './calls.ts';
 import { createJail, isOwned, type JailCreateOptions } from './create.ts';
@@ -200,6 +204,21 @@ export class Jail {
     attachProcess(this.#jid, this.#name, 'jail_attach', () =>
       this.#call(() => native('jail_attach').jailAttach(this.#jid)),
     );
+  }
+
+  /**
+   * Starts a program in the jail: the child attaches, never this process. As `spawn()`, with this jail; `cwd` and a path
+   * for `file` are inside of it.
+   *
+   * @throws as `spawn()`; `EPERM` when not root
+   * @see [jail_attach(2)](https://man.freebsd.org/cgi/man.cgi?query=jail_attach&sektion=2)
+   */
+  spawn(
+    file: string | DescriptorLike,
+    args: readonly string[] = [],
+    options: Omit<SpawnOptions, 'jail'> = {},
+  ): ProcessDescriptor {
+    return spawn(file, args, { ...options, jail: this.#jid });
   }
 
   /**

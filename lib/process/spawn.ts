@@ -32,7 +32,7 @@ function explained(error: unknown, spawn: CheckedSpawn): unknown {
     case 'jail_get':
     case 'jail_attach':
       return about({ jail: spawn.jail }, String(spawn.jail));
-    case 'jail_attach_jd':
+    case 'jail_set':
       return Object.assign(error as Error, { fd: (spawn.jail as { fd: number }).fd });
     default:
       return error;
