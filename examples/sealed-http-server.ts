@@ -53,7 +53,7 @@ async function firstError(emitter: NodeJS.EventEmitter, success: string): Promis
 }
 
 async function main(): Promise<number> {
-  const server = createServer(route).listen(Number(process.env['PORT'] ?? 0), '127.0.0.1');
+  const server = createServer(route).listen(Number(process.env.PORT ?? 0), '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;

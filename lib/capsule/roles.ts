@@ -17,7 +17,7 @@ export interface Limits {
   readonly fcntls: readonly FcntlCommand[];
 }
 
-const underBun = process.versions['bun'] !== undefined;
+const underBun = process.versions.bun !== undefined;
 
 function limits(rights: readonly Right[], ioctls: readonly IoctlName[] = [], fcntls: readonly FcntlCommand[] = []) {
   return { rights: Rights.from(rights), ioctls, fcntls };
