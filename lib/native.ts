@@ -131,11 +131,6 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
   jailAttach(jid: number): void;
   /** jail_remove(2). */
   jailRemove(jid: number): void;
-  /**
-   * jail_attach_jd(2); ENOSYS before FreeBSD 15.0. In 15.0 and 15.1 the kernel never lets go of a reference that it takes
-   * here: jail_set(2) with JAIL_USE_DESC, JAIL_UPDATE and JAIL_ATTACH does the same without.
-   */
-  jailAttachDescriptor(fd: number): void;
   /** jail_remove_jd(2); ENOSYS before FreeBSD 15.0. */
   jailRemoveDescriptor(fd: number): void;
   /** Every node under `security.jail.param`, in the kernel's order. */
@@ -181,7 +176,7 @@ export interface NativeSpawnOrder {
   readonly uid: number | null;
   /** jail_attach(2); 0 for none. */
   readonly jid: number;
-  /** jail_attach_jd(2), instead; -1 for none. */
+  /** The jail's descriptor, instead; -1 for none. */
   readonly jail: number;
   readonly session: boolean;
   readonly noNewPrivileges: boolean;

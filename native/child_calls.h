@@ -41,6 +41,11 @@ int FindJail(const char* name);
 // that has to be known before: 0, or an errno value. The real kernel needs no
 // help.
 int Refusal(int fd, uint64_t right);
+// The same of attaching to a jail, by its number or, where that is 0, by a
+// descriptor.
+int JailRefusal(int jid, int fd);
+// Says that a child has attached. Only a simulated kernel has to be told.
+void Attached(pid_t pid, int jid, int fd);
 
 // pdwait(2), since 15.1; before, wait4(2) for the process's number, which only
 // its parent can. Never waits: EWOULDBLOCK while the process runs.

@@ -143,6 +143,10 @@ int child_calls::FindJail(const char* name) {
 
 int child_calls::Refusal(int, uint64_t) { return 0; }
 
+int child_calls::JailRefusal(int, int) { return 0; }
+
+void child_calls::Attached(pid_t, int, int) {}
+
 int child_calls::Reap(int fd, int* status, struct rusage* usage) {
   const Pdwait pdwait = Find<Pdwait>("pdwait", 1501000);
   if (pdwait != nullptr) {

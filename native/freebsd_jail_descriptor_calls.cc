@@ -18,10 +18,12 @@ bool KernelHasJailDescriptors() {
          osreldate >= 1500000;
 }
 
-int Call(const char* name, int fd) {
+}  // namespace
+
+int JailRemoveDescriptor(int fd) {
   using DescriptorCall = int (*)(int);
   const auto call = KernelHasJailDescriptors()
-                        ? reinterpret_cast<DescriptorCall>(dlsym(RTLD_DEFAULT, name))
+                        ? reinterpret_cast<DescriptorCall>(dlsym(RTLD_DEFAULT, "jail_remove_jd"))
                         : nullptr;
   if (call == nullptr) {
     errno = ENOSYS;
@@ -29,8 +31,3 @@ int Call(const char* name, int fd) {
   }
   return call(fd);
 }
-
-}  // namespace
-
-int JailAttachDescriptor(int fd) { return Call("jail_attach_jd", fd); }
-int JailRemoveDescriptor(int fd) { return Call("jail_remove_jd", fd); }

@@ -150,10 +150,6 @@ Napi::Value JailRemove(const Napi::CallbackInfo& info) {
   return CallWithNumber<jail_remove>(info, "jail_remove", false);
 }
 
-Napi::Value JailAttachJd(const Napi::CallbackInfo& info) {
-  return CallWithNumber<JailAttachDescriptor>(info, "jail_attach_jd", true);
-}
-
 Napi::Value JailRemoveJd(const Napi::CallbackInfo& info) {
   return CallWithNumber<JailRemoveDescriptor>(info, "jail_remove_jd", true);
 }
@@ -175,7 +171,6 @@ void AddJail(Napi::Env env, Napi::Object exports) {
   AddFunction<JailGet>(env, exports, "jailGet");
   AddFunction<JailAttach>(env, exports, "jailAttach");
   AddFunction<JailRemove>(env, exports, "jailRemove");
-  AddFunction<JailAttachJd>(env, exports, "jailAttachDescriptor");
   AddFunction<JailRemoveJd>(env, exports, "jailRemoveDescriptor");
   AddFunction<IsJailed>(env, exports, "isJailed");
 }

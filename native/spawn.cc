@@ -59,6 +59,8 @@ struct Failure {
   const char* syscall = nullptr;
   int error = 0;
   int fd = kNoDescriptor;
+  // Whether the child was in its jail by then.
+  bool attached = false;
 };
 
 // Descriptors that the child needs for itself and the program does not get.
@@ -94,7 +96,9 @@ struct Order {
 // -- The child. Everything below runs between fork and exec.
 
 [[noreturn]] void Fail(Order* order, const char* syscall, int fd = kNoDescriptor) {
-  order->failure = {syscall, errno, fd};
+  order->failure.syscall = syscall;
+  order->failure.error = errno;
+  order->failure.fd = fd;
   if (order->extras[kStatus] >= 0) {
     const char* bytes = reinterpret_cast<const char*>(&order->failure);
     // Fits into any pipe. A parent that is gone has nothing to be told.
@@ -208,6 +212,7 @@ void RunChild(void* argument) {
   } else if (order->jid > 0 && child_calls::AttachJail(order->jid) != 0) {
     Fail(order, "jail_attach");
   }
+  order->failure.attached = order->extras[kJail] >= 0 || order->jid > 0;
   if (order->extras[kDirectory] >= 0) {
     if (child_calls::ChangeDirectoryTo(order->extras[kDirectory]) != 0) Fail(order, "fchdir");
   } else if (order->has_directory && child_calls::ChangeDirectory(order->directory.c_str()) != 0) {
@@ -426,6 +431,13 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   };
   if (refused(order.extras[kFile], CAP_FEXECVE, "fexecve")) return {};
   if (refused(order.extras[kDirectory], CAP_FCHDIR, "fchdir")) return {};
+  // The child moves its descriptors, and may do so in this very order.
+  const int jail = order.extras[kJail];
+  const bool attaches = jail >= 0 || order.jid > 0;
+  if (const int error = attaches ? child_calls::JailRefusal(order.jid, jail) : 0; error != 0) {
+    ThrowSystemError(env, error, jail >= 0 ? "jail_set" : "jail_attach");
+    return {};
+  }
 
   UniqueFd status;
   UniqueFd status_of_child;
@@ -450,6 +462,9 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   if (status.get() >= 0) {
     status_of_child = UniqueFd();
     if (!ReadFailure(status.get(), &failure)) failure = {};
+  }
+  if (attaches && (failure.syscall == nullptr || failure.attached)) {
+    child_calls::Attached(pid, order.jid, jail);
   }
   if (failure.syscall != nullptr) {
     // Which also reaps it.

@@ -94,7 +94,6 @@ const CONTRACT = {
   jailGet: ['names', 'bytes', 'fd', 'fd'],
   jailAttach: ['fd'],
   jailRemove: ['fd'],
-  jailAttachDescriptor: ['fd'],
   jailRemoveDescriptor: ['fd'],
   jailParameters: [],
   isJailed: [],

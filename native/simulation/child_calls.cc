@@ -14,6 +14,7 @@
 
 #include "../executable.h"
 #include "descriptor_table.h"
+#include "jail_tree.h"
 #include "processes.h"
 
 namespace {
@@ -21,6 +22,23 @@ namespace {
 int Fail(int error) {
   errno = error;
   return -1;
+}
+
+// The jail that this process may attach to; null with errno set.
+simulation::Prison* FindAttachable(simulation::JailTree& tree, int jid, int fd) {
+  const auto refuse = [](int error) -> simulation::Prison* {
+    errno = error;
+    return nullptr;
+  };
+  if (jid == 0) {
+    const simulation::JailDescriptor* descriptor = tree.Find(fd);
+    if (descriptor == nullptr) return nullptr;
+    if (descriptor->prison == nullptr) return refuse(ENOENT);
+    return descriptor->privileged ? descriptor->prison : refuse(EPERM);
+  }
+  if (!simulation::IsPrivileged(tree.Current())) return refuse(EPERM);
+  simulation::Prison* prison = tree.FindChild(tree.Current(), jid);
+  return prison != nullptr && prison->alive ? prison : refuse(EINVAL);
 }
 
 }  // namespace
@@ -67,14 +85,15 @@ int child_calls::SetGroups(int count, const gid_t* groups) {
                                         : setgroups(static_cast<size_t>(count), groups);
 }
 
-// No process of the host can be put into a simulated jail.
+// JailRefusal() has asked the tree, whose lock another thread of the parent may
+// have held when the child was made. Of the child itself, only its descriptors
+// matter: it keeps the files and the working directory that it has.
 int child_calls::AttachJail(int) {
-  return Fail(simulation::InCapabilityMode() ? ECAPMODE : ENOSYS);
+  if (simulation::InCapabilityMode()) return Fail(ECAPMODE);
+  return simulation::HasDirectoryOpen() ? Fail(EPERM) : 0;
 }
 
-int child_calls::AttachJailDescriptor(int) {
-  return Fail(simulation::InCapabilityMode() ? ECAPMODE : ENOSYS);
-}
+int child_calls::AttachJailDescriptor(int) { return AttachJail(0); }
 
 int child_calls::Execute(const char* path, char* const arguments[], char* const env[]) {
   return simulation::InCapabilityMode() ? Fail(ECAPMODE) : execve(path, arguments, env);
@@ -90,16 +109,39 @@ int child_calls::ExecuteDescriptor(int fd, char* const arguments[], char* const 
   return fexecve(fd, arguments, env);
 }
 
-int child_calls::FindJail(const char*) {
-  return Fail(simulation::InCapabilityMode() ? ECAPMODE : ENOSYS);
+int child_calls::FindJail(const char* name) {
+  if (simulation::InCapabilityMode()) return Fail(ECAPMODE);
+  simulation::JailTree tree;
+  const simulation::Prison* prison = tree.FindName(tree.Current(), name);
+  return prison != nullptr && prison->alive ? prison->id : Fail(ENOENT);
 }
 
 int child_calls::Refusal(int fd, uint64_t right) { return simulation::CheckRight(fd, right); }
+
+int child_calls::JailRefusal(int jid, int fd) {
+  // Left to the child, who says so.
+  if (simulation::InCapabilityMode()) return 0;
+  simulation::JailTree tree;
+  return FindAttachable(tree, jid, fd) == nullptr ? errno : 0;
+}
+
+void child_calls::Attached(pid_t pid, int jid, int fd) {
+  simulation::JailTree tree;
+  simulation::Prison* prison = FindAttachable(tree, jid, fd);
+  if (prison == nullptr) {
+    // Removed meanwhile by another thread: that kills whoever is in it.
+    kill(pid, SIGKILL);
+    return;
+  }
+  tree.Join(prison, pid);
+}
 
 int child_calls::Reap(int fd, int* status, struct rusage* usage) {
   struct __wrusage usages = {};
   if (pdwait(fd, status, WEXITED | WNOHANG, &usages, nullptr) != 0) return -1;
   *usage = usages.wru_self;
+  // It may have been the last one in a jail, which a look at the tree notices.
+  simulation::JailTree tree;
   return 0;
 }
 
@@ -120,4 +162,6 @@ void child_calls::CloseProcess(int fd) {
   close(fd);
   simulation::DescriptorTable().Forget(fd);
   simulation::ProcessClosed(fd);
+  // As above.
+  simulation::JailTree tree;
 }

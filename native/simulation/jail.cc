@@ -30,6 +30,7 @@
 
 namespace {
 
+using simulation::IsPrivileged;
 using simulation::JailAddresses;
 using simulation::JailDescriptor;
 using simulation::JailTree;
@@ -144,10 +145,6 @@ class Options {
  private:
   std::vector<Option> list_;
 };
-
-bool IsPrivileged(Prison* current) {
-  return geteuid() == 0 && (current->parent == nullptr || current->allow["allow.suser"]);
-}
 
 // The jail of a descriptor; null with errno set and, for the caller, said.
 JailDescriptor* FindDescriptor(JailTree& tree, Options& options, int fd) {
@@ -321,17 +318,8 @@ int ResolvePath(Prison* current, const std::string& path, std::string* resolved)
   return 0;
 }
 
-// Open directories lead out of a jail, so nobody enters one with them.
-bool HasDirectoryOpen() {
-  for (const int fd : simulation::OpenDescriptors()) {
-    struct stat status;
-    if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) return true;
-  }
-  return false;
-}
-
 int Attach(JailTree& tree, Prison* prison) {
-  if (HasDirectoryOpen()) return Fail(EPERM);
+  if (simulation::HasDirectoryOpen()) return Fail(EPERM);
   tree.Attach(prison);
   return 0;
 }
@@ -1023,18 +1011,6 @@ int jail_remove(int jid) {
   if (prison == nullptr) return Fail(EINVAL);
   tree.Remove(prison);
   return 0;
-}
-
-// jail_attach_jd(2).
-int JailAttachDescriptor(int fd) {
-  if (simulation::Osreldate() < 1500000) return Fail(ENOSYS);
-  if (simulation::InCapabilityMode()) return Fail(ECAPMODE);
-  JailTree tree;
-  const JailDescriptor* descriptor = tree.Find(fd);
-  if (descriptor == nullptr) return -1;
-  if (descriptor->prison == nullptr) return Fail(ENOENT);
-  if (!descriptor->privileged) return Fail(EPERM);
-  return Attach(tree, descriptor->prison);
 }
 
 // jail_remove_jd(2).

@@ -80,6 +80,18 @@ bool IsChild(const Prison* of, const Prison* prison) {
   return false;
 }
 
+bool IsPrivileged(Prison* current) {
+  return geteuid() == 0 && (current->parent == nullptr || current->allow["allow.suser"]);
+}
+
+bool HasDirectoryOpen() {
+  for (const int fd : OpenDescriptors()) {
+    struct stat status;
+    if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) return true;
+  }
+  return false;
+}
+
 std::string NameSeenFrom(const Prison* of, const Prison* prison) {
   if (of == prison) return "0";
   return of->parent == nullptr ? prison->name : prison->name.substr(of->name.size() + 1);
@@ -214,10 +226,14 @@ void JailTree::Release(Prison* prison) {
 void JailTree::Attach(Prison* prison) {
   Prison* before = Current();
   before->processes.erase(getpid());
-  prison->processes.insert(getpid());
   Tree().current = prison;
-  Post(prison, NOTE_JAIL_ATTACH, getpid());
+  Join(prison, getpid());
   Release(before);
+}
+
+void JailTree::Join(Prison* prison, pid_t pid) {
+  prison->processes.insert(pid);
+  Post(prison, NOTE_JAIL_ATTACH, pid);
 }
 
 int JailTree::Open(Prison* prison, bool owning) {

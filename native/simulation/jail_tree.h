@@ -107,7 +107,11 @@ class JailTree {
   void Remove(Prison* prison);
   // Ends a jail that neither persists nor has processes or children.
   void Release(Prison* prison);
+  // Moves this process into the jail.
   void Attach(Prison* prison);
+  // Counts a child of this process among the jail's. What the child starts in
+  // turn is a process of the host, which nobody tells of.
+  void Join(Prison* prison, pid_t pid);
 
   // A new descriptor of the jail, or -1 with errno set.
   int Open(Prison* prison, bool owning);
@@ -134,6 +138,10 @@ class JailTree {
 };
 
 bool IsChild(const Prison* of, const Prison* prison);
+// Whether this process is root, and its jail leaves that its privilege.
+bool IsPrivileged(Prison* current);
+// Open directories lead out of a jail, so nobody enters one with them.
+bool HasDirectoryOpen();
 // The name and the path of a jail as `of` sees them.
 std::string NameSeenFrom(const Prison* of, const Prison* prison);
 std::string PathSeenFrom(const Prison* of, const Prison* prison);

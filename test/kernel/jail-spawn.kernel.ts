@@ -1,10 +1,13 @@
-/** Children that are started in a jail, by its number and by its descriptor. */
+/** Children that are started in a jail, by its number, name and descriptor. */
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { isJailed, Jail } from 'freebsd-capsule';
+import { openSync } from 'node:fs';
+import { isJailed, Jail, type JailEvent, spawn } from 'freebsd-capsule';
 import { kernelTest } from '../support/kernel-test.ts';
-import { requireRelease, requireRoot } from '../support/requirements.ts';
+import { requireJails, requireRelease, requireRoot } from '../support/requirements.ts';
+
+const since15 = { needs: [requireJails, requireRelease(15.0)] };
 
 /** What a program in the jail says of itself. */
 const PROGRAM = ['-n', 'security.jail.jailed', 'kern.hostname'];
@@ -23,6 +26,21 @@ async function output(child: ReturnType<Jail['spawn']>): Promise<string> {
   return text;
 }
 
+/** A deadline for what must come, far behind it. */
+const soon = () => ({ signal: AbortSignal.timeout(60_000) });
+
+const states = (jid: number) =>
+  Jail.list({ dying: true })
+    .filter((jail) => jail.jid === jid)
+    .map((jail) => jail.jid);
+
+async function nextOf(events: AsyncIterator<JailEvent, undefined>): Promise<JailEvent | undefined> {
+  const { value } = await events.next();
+  return value;
+}
+
+const sleep = ['/bin/sleep', ['600'], { stdio: ['ignore', 'ignore', 'inherit'] }] as const;
+
 kernelTest(
   'jail: spawn starts a child in it, by jid and by descriptor, and this process stays out',
   {
@@ -37,10 +55,86 @@ kernelTest(
       assert.equal(isJailed(), false);
     } finally {
       jail.remove();
-      await jail.removed({ signal: AbortSignal.timeout(20_000) });
+      await jail.removed(soon());
     }
     // A reference that the attach kept would leave the jail dying for good.
     const { stdout } = spawnSync('jls', ['-d', '-j', String(jail.jid)], { encoding: 'utf8' });
     assert.doesNotMatch(stdout, /inside/);
   },
 );
+
+kernelTest('jail: removing it kills the children in it, who keep it dying until they are gone', since15, async () => {
+  const jail = Jail.create({ name: `spawn-${process.pid}`, path: '/' });
+  const events = jail.watch(soon());
+  using byNumber = jail.spawn(...sleep);
+  assert.deepEqual(await nextOf(events), { type: 'attach', pid: byNumber.pid, coalesced: false });
+  using byName = spawn(sleep[0], sleep[1], { ...sleep[2], jail: jail.name });
+  assert.deepEqual(await nextOf(events), { type: 'attach', pid: byName.pid, coalesced: false });
+  using descriptor = jail.open();
+  using byDescriptor = descriptor.spawn(...sleep);
+  assert.deepEqual(await nextOf(events), { type: 'attach', pid: byDescriptor.pid, coalesced: false });
+  assert.equal(isJailed(), false);
+  jail.remove();
+  assert.deepEqual(await nextOf(events), { type: 'remove' });
+  for (const child of [byNumber, byName, byDescriptor]) assert.equal((await child.exited).signal, 'SIGKILL');
+  await jail.removed(soon());
+  assert.deepEqual(states(jail.jid), []);
+});
+
+kernelTest('jail: one that does not persist lives for its children', since15, async () => {
+  const jail = Jail.create({ path: '/' });
+  const events = jail.watch(soon());
+  using first = jail.spawn(...sleep);
+  using second = jail.spawn(...sleep);
+  jail.set({ persist: false });
+  first.kill('SIGTERM');
+  await first.exited;
+  assert.deepEqual(jail.get('persist', 'dying'), { persist: false, dying: false });
+  second.kill('SIGTERM');
+  await second.exited;
+  await jail.removed(soon());
+  const types: string[] = [];
+  for await (const { type } of events) types.push(type);
+  assert.equal(types.at(-1), 'remove');
+  assert.deepEqual(states(jail.jid), []);
+});
+
+kernelTest('jail: closing an owned descriptor kills the children', since15, async () => {
+  const owned = Jail.create({ path: '/' }, { owned: true });
+  using child = owned.spawn(...sleep);
+  owned.close();
+  assert.equal((await child.exited).signal, 'SIGKILL');
+  await owned.removed(soon());
+  assert.deepEqual(states(owned.jid), []);
+});
+
+kernelTest('jail: a program that is not there was in the jail all the same', since15, async () => {
+  const jail = Jail.create({ path: '/' });
+  const events = jail.watch(soon());
+  assert.throws(() => jail.spawn('/no/such/program'), { code: 'ENOENT', syscall: 'execve' });
+  assert.equal((await nextOf(events))?.type, 'attach');
+  await events.return?.();
+  jail.remove();
+  await jail.removed(soon());
+});
+
+kernelTest('jail: spawn is refused where there is no jail, and with a way out of it', since15, async () => {
+  const jail = Jail.create({ path: '/' });
+  const events = jail.watch(soon());
+  const directory = openSync('/tmp', 'r');
+  assert.throws(() => jail.spawn('/bin/sleep', ['600'], { descriptors: { 3: directory } }), {
+    code: 'EPERM',
+    syscall: 'jail_attach',
+    jail: jail.jid,
+  });
+  assert.throws(() => jail.spawn('/bin/sleep', ['600'], { cwd: { fd: directory } }), { code: 'ERR_INVALID_ARG_VALUE' });
+  using descriptor = jail.open();
+  jail.remove();
+  // Nobody had attached.
+  assert.deepEqual(await nextOf(events), { type: 'remove' });
+  await jail.removed(soon());
+  assert.throws(() => jail.spawn(...sleep), { code: 'EINVAL', syscall: 'jail_attach', jail: jail.jid });
+  assert.throws(() => descriptor.spawn(...sleep), { code: 'ENOENT', syscall: 'jail_set', fd: descriptor.fd });
+  assert.throws(() => spawn('/bin/sleep', [], { jail: 'no-such-jail' }), { code: 'ENOENT', syscall: 'jail_get' });
+  assert.throws(() => spawn('/bin/sleep', [], { jail: { fd: directory } }), { code: 'EINVAL', syscall: 'jail_set' });
+});
