@@ -1,10 +1,12 @@
 #include "jail_parameter_record.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace {
 
-std::string Text(const char* data, size_t size) { return {data, strnlen(data, size)}; }
+// Not strnlen(3): an answer without bytes has no data.
+std::string Text(const char* data, size_t size) { return {data, std::find(data, data + size, '\0')}; }
 
 }  // namespace
 
