@@ -1,7 +1,6 @@
 #include "arguments.h"
 
-#include <cmath>
-#include <limits>
+#include "exact_integer.h"
 
 void Arguments::Fail(size_t index, const char* expected) {
   if (failed_) return;
@@ -15,11 +14,8 @@ void Arguments::Fail(size_t index, const char* expected) {
 int32_t Arguments::Int32(size_t index) {
   if (failed_) return -1;
   if (info_[index].IsNumber()) {
-    const double value = info_[index].As<Napi::Number>().DoubleValue();
-    if (value == std::trunc(value) && value >= std::numeric_limits<int32_t>::min() &&
-        value <= std::numeric_limits<int32_t>::max()) {
-      return static_cast<int32_t>(value);
-    }
+    const auto value = ExactInteger<int32_t>(info_[index].As<Napi::Number>().DoubleValue());
+    if (value) return *value;
   }
   Fail(index, "a 32-bit integer");
   return -1;
@@ -28,10 +24,8 @@ int32_t Arguments::Int32(size_t index) {
 uint32_t Arguments::Uint32(size_t index) {
   if (failed_) return 0;
   if (info_[index].IsNumber()) {
-    const double value = info_[index].As<Napi::Number>().DoubleValue();
-    if (value == std::trunc(value) && value >= 0 && value <= std::numeric_limits<uint32_t>::max()) {
-      return static_cast<uint32_t>(value);
-    }
+    const auto value = ExactInteger<uint32_t>(info_[index].As<Napi::Number>().DoubleValue());
+    if (value) return *value;
   }
   Fail(index, "an unsigned 32-bit integer");
   return 0;
@@ -85,11 +79,8 @@ std::string Arguments::Path(size_t index) {
 int64_t Arguments::Int64(size_t index) {
   if (failed_) return 0;
   if (info_[index].IsNumber()) {
-    constexpr double kMaxSafeInteger = 9007199254740991.0;
-    const double value = info_[index].As<Napi::Number>().DoubleValue();
-    if (value == std::trunc(value) && value >= -kMaxSafeInteger && value <= kMaxSafeInteger) {
-      return static_cast<int64_t>(value);
-    }
+    const auto value = ExactInteger<int64_t>(info_[index].As<Napi::Number>().DoubleValue());
+    if (value) return *value;
   }
   Fail(index, "a safe integer");
   return 0;
@@ -123,13 +114,13 @@ std::vector<unsigned long> Arguments::UnsignedList(size_t index) {
       failed_ = true;
       return {};
     }
-    constexpr double kMaxSafeInteger = 9007199254740991.0;
-    const double value = element.IsNumber() ? element.As<Napi::Number>().DoubleValue() : -1;
-    if (!(value >= 0 && value <= kMaxSafeInteger && value == std::trunc(value))) {
+    const auto value = ExactInteger<unsigned long>(
+        element.IsNumber() ? element.As<Napi::Number>().DoubleValue() : -1);
+    if (!value) {
       Fail(index, "an array of non-negative integers");
       return {};
     }
-    values.push_back(static_cast<unsigned long>(value));
+    values.push_back(*value);
   }
   return values;
 }

@@ -10,11 +10,7 @@
 #include <string>
 #include <vector>
 
-// Bytes that belong to a Uint8Array; null where the list had null.
-struct ByteSpan {
-  uint8_t* data = nullptr;
-  size_t size = 0;
-};
+#include "byte_span.h"
 
 class Arguments {
  public:

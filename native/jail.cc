@@ -10,52 +10,17 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "addon.h"
 #include "arguments.h"
-#include "freebsd_compat.h"
 #include "jail_descriptor_calls.h"
+#include "jail_vectors.h"
 #include "system_error.h"
 #include "unique_fd.h"
 
 namespace {
-
-constexpr int kDescriptorFlags = JAIL_USE_DESC | JAIL_AT_DESC | JAIL_GET_DESC | JAIL_OWN_DESC;
-
-// The pairs of names and values of one call, with room for the kernel's words
-// behind them.
-class Parameters {
- public:
-  Parameters(const std::vector<std::string>& names, const std::vector<ByteSpan>& values,
-             int descriptor, int flags)
-      : descriptor_(descriptor) {
-    iovecs_.reserve(2 * (names.size() + 2));
-    for (size_t i = 0; i < names.size(); i++) Add(names[i].c_str(), values[i].data, values[i].size);
-    if ((flags & kDescriptorFlags) != 0) Add("desc", &descriptor_, sizeof(descriptor_));
-    Add("errmsg", message_, sizeof(message_));
-  }
-  Parameters(const Parameters&) = delete;
-
-  struct iovec* data() { return iovecs_.data(); }
-  unsigned int size() const { return static_cast<unsigned int>(iovecs_.size()); }
-  size_t length(size_t index) const { return iovecs_[2 * index + 1].iov_len; }
-  int descriptor() const { return descriptor_; }
-  // What the kernel says of a failure; many failures leave it empty.
-  std::string message() const { return {message_, strnlen(message_, sizeof(message_))}; }
-
- private:
-  void Add(const char* name, void* value, size_t size) {
-    iovecs_.push_back({const_cast<char*>(name), strlen(name) + 1});
-    iovecs_.push_back({value, size});
-  }
-
-  std::vector<struct iovec> iovecs_;
-  int descriptor_;
-  char message_[1024] = {};
-};
 
 struct Request {
   std::vector<std::string> names;
@@ -78,7 +43,7 @@ bool ReadRequest(const Napi::CallbackInfo& info, Request* request) {
 
 // The descriptor that a call made. The kernel leaves it open across exec, where
 // it would be a key to the jail in a stranger's hands.
-UniqueFd NewDescriptor(const Parameters& parameters, int flags) {
+UniqueFd NewDescriptor(const JailVectors& parameters, int flags) {
   if ((flags & (JAIL_GET_DESC | JAIL_OWN_DESC)) == 0) return UniqueFd();
   return UniqueFd(parameters.descriptor());
 }
@@ -93,7 +58,7 @@ Napi::Value JailSet(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Request request;
   if (!ReadRequest(info, &request)) return {};
-  Parameters parameters(request.names, request.values, request.descriptor, request.flags);
+  JailVectors parameters(request.names, request.values, request.descriptor, request.flags);
   const int jid = jail_set(parameters.data(), parameters.size(), request.flags);
   if (jid < 0) {
     ThrowSystemError(env, errno, "jail_set", kNoDescriptor, parameters.message());
@@ -111,7 +76,7 @@ Napi::Value JailGet(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Request request;
   if (!ReadRequest(info, &request)) return {};
-  Parameters parameters(request.names, request.values, request.descriptor, request.flags);
+  JailVectors parameters(request.names, request.values, request.descriptor, request.flags);
   const int jid = jail_get(parameters.data(), parameters.size(), request.flags);
   if (jid < 0) {
     ThrowSystemError(env, errno, "jail_get", kNoDescriptor, parameters.message());

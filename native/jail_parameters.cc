@@ -9,10 +9,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "addon.h"
+#include "jail_parameter_record.h"
 #include "system_error.h"
 
 namespace {
@@ -22,18 +22,9 @@ constexpr int kAskName = 1;
 constexpr int kAskNext = 2;
 constexpr int kAskFormat = 4;
 
-constexpr char kRoot[] = "security.jail.param";
 constexpr size_t kAnswerSize = 2048;
 
 using Oid = std::vector<int>;
-
-struct Parameter {
-  std::string name;
-  uint32_t kind = 0;
-  std::string format;
-  // Of a string, its terminating null included; 0 otherwise.
-  size_t max_length = 0;
-};
 
 // Asks `question` of the node `oid`.
 std::optional<std::vector<char>> Ask(int question, const Oid& oid) {
@@ -49,8 +40,6 @@ std::optional<std::vector<char>> Ask(int question, const Oid& oid) {
   return answer;
 }
 
-std::string Text(const char* data, size_t size) { return {data, strnlen(data, size)}; }
-
 // A string parameter's node answers with the greatest length, in decimal.
 size_t MaxLength(const Oid& oid) {
   char text[32] = {};
@@ -60,20 +49,14 @@ size_t MaxLength(const Oid& oid) {
 }
 
 // Nothing for a node that went away with its module while it was looked at.
-std::optional<Parameter> Describe(const Oid& oid) {
+std::optional<JailParameter> Describe(const Oid& oid) {
   const auto name = Ask(kAskName, oid);
   const auto format = Ask(kAskFormat, oid);
-  if (!name || !format || format->size() < sizeof(uint32_t)) return std::nullopt;
-  Parameter parameter;
-  parameter.name = Text(name->data(), name->size());
-  if (parameter.name.size() <= sizeof(kRoot)) return std::nullopt;
-  parameter.name.erase(0, sizeof(kRoot));
-  // A parameter that has others below it ("ip4", over "ip4.addr") is a node
-  // without a name of its own.
-  if (parameter.name.back() == '.') parameter.name.pop_back();
-  memcpy(&parameter.kind, format->data(), sizeof(parameter.kind));
-  parameter.format = Text(format->data() + sizeof(uint32_t), format->size() - sizeof(uint32_t));
-  if ((parameter.kind & CTLTYPE) == CTLTYPE_STRING) parameter.max_length = MaxLength(oid);
+  if (!name || !format) return std::nullopt;
+  auto parameter = ParseJailParameter(*name, *format);
+  if (parameter && (parameter->kind & CTLTYPE) == CTLTYPE_STRING) {
+    parameter->max_length = MaxLength(oid);
+  }
   return parameter;
 }
 
@@ -81,7 +64,7 @@ Napi::Value JailParameters(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   int root[CTL_MAXNAME];
   size_t root_length = CTL_MAXNAME;
-  if (sysctlnametomib(kRoot, root, &root_length) != 0) {
+  if (sysctlnametomib(kJailParameterRoot, root, &root_length) != 0) {
     ThrowSystemError(env, errno, "sysctl");
     return {};
   }
