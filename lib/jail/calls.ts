@@ -138,6 +138,20 @@ export function aboutPath(error: unknown, path: unknown): unknown {
   return Object.assign(withMore(error, ` '${path}'`), { path });
 }
 
+/** Tells whether a descriptor is one of a jail, also of a jail that is gone. */
+export function isJailDescriptor(fd: number): boolean {
+  if (!hasFreeBSD15()) return false;
+  try {
+    native('jail_get').jailGet([], [], fd, JAIL.USE_DESC);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EINVAL') return false;
+    if (code === 'ENOENT') return true;
+    throw error;
+  }
+}
+
 /** Finds the first jail with a greater number; undefined after the last. */
 export function nextJail(lastJid: number, dying: boolean): { jid: number; name: string } | undefined {
   const name = roomFor(parameterInfo('name'), 0);

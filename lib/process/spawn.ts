@@ -2,7 +2,8 @@ import { abortError } from '../abort-error.ts';
 import { native } from '../binding.ts';
 import { getRights } from '../capsicum/rights.ts';
 import type { DescriptorLike } from '../descriptor.ts';
-import { withMore } from '../errors.ts';
+import { invalidArgValue, withMore } from '../errors.ts';
+import { isJailDescriptor } from '../jail/calls.ts';
 import { OpenedDescriptors } from './child-descriptors.ts';
 import { describeStarted, type ProcessDescriptor } from './process-descriptor.ts';
 import { type CheckedSpawn, checkSpawn, type SpawnOptions } from './spawn-options.ts';
@@ -49,6 +50,20 @@ function checkOpen({ file, cwd, jail, descriptors }: CheckedSpawn): void {
   for (const fd of numbers) if (typeof fd === 'number') getRights(fd);
 }
 
+/** Whoever has a descriptor of a jail can enter and change that jail, from inside of another or of itself as well. */
+function refuseKeysInJail({ jail, descriptors }: CheckedSpawn): void {
+  if (jail === undefined) return;
+  for (const [target, descriptor] of descriptors) {
+    if (typeof descriptor !== 'object' || !isJailDescriptor(descriptor.fd)) continue;
+    const name = target < 3 ? `options.stdio[${target}]` : `options.descriptors[${target}]`;
+    throw invalidArgValue(
+      name,
+      descriptor.fd,
+      'must not be the descriptor of a jail, which leads out of the one it is in',
+    );
+  }
+}
+
 function start(spawn: CheckedSpawn, opened: OpenedDescriptors): [pid: number, fd: number] {
   const { file, cwd, jail } = spawn;
   try {
@@ -85,8 +100,8 @@ function start(spawn: CheckedSpawn, opened: OpenedDescriptors): [pid: number, fd
  *
  * What happens, in order. In this process:
  *
- * 1. Every argument is checked, descriptors are made sure to be open (`EBADF`), and names of users, groups and jails are
- *    looked up. After an error nothing has happened.
+ * 1. Every argument is checked, descriptors are made sure to be open (`EBADF`) and, with `jail`, not to be of a jail, and
+ *    names of users, groups and jails are looked up. After an error nothing has happened.
  * 2. Pipes are made, and duplicates of the descriptors with rights, which are limited. After an error they are closed
  *    again: `EMFILE`, `ENOTCAPABLE` for a right that a descriptor does not have.
  * 3. The child is made: `EAGAIN` (process limit), `EMFILE`, `ENOMEM`.
@@ -139,6 +154,7 @@ export function spawn(
   const checked = checkSpawn(file, args, options);
   if (checked.signal?.aborted) throw abortError(checked.signal);
   checkOpen(checked);
+  refuseKeysInJail(checked);
   const opened = new OpenedDescriptors(checked.descriptors);
   let started: [pid: number, fd: number];
   try {

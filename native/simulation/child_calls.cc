@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/capsicum.h>
+#include <sys/prctl.h>
 #include <sys/procdesc.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,19 @@ namespace {
 int Fail(int error) {
   errno = error;
   return -1;
+}
+
+// In a child that is no daemon: who ends it by ending.
+pid_t parent_of_child = 0;
+
+// The kernel kills a child with its last descriptor, and closes those with the
+// process, however that ends. The host is told to do it; it forgets when the
+// child changes its user, so this is said last.
+void EndWithParent() {
+  if (parent_of_child == 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Gone before that could be said.
+  if (getppid() != parent_of_child) raise(SIGKILL);
 }
 
 // The jail that this process may attach to; null with errno set.
@@ -51,8 +65,10 @@ pid_t child_calls::Start(int* fd, int flags, void (*run)(void*), void* argument)
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  const pid_t parent = getpid();
   const pid_t pid = pdfork(fd, flags | PD_CLOEXEC);
   if (pid == 0) {
+    if ((flags & PD_DAEMON) == 0) parent_of_child = parent;
     run(argument);
     _exit(127);
   }
@@ -96,7 +112,9 @@ int child_calls::AttachJail(int) {
 int child_calls::AttachJailDescriptor(int) { return AttachJail(0); }
 
 int child_calls::Execute(const char* path, char* const arguments[], char* const env[]) {
-  return simulation::InCapabilityMode() ? Fail(ECAPMODE) : execve(path, arguments, env);
+  if (simulation::InCapabilityMode()) return Fail(ECAPMODE);
+  EndWithParent();
+  return execve(path, arguments, env);
 }
 
 int child_calls::ExecuteDescriptor(int fd, char* const arguments[], char* const env[]) {
@@ -106,6 +124,7 @@ int child_calls::ExecuteDescriptor(int fd, char* const arguments[], char* const 
     // The kernel misses the run-time linker when there is no way back.
     if (kind == Executable::kDynamic) kill(getpid(), SIGABRT);
   }
+  EndWithParent();
   return fexecve(fd, arguments, env);
 }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { isJailed, Jail, type JailEvent, spawn } from 'freebsd-capsule';
 import { kernelTest } from '../support/kernel-test.ts';
 import { requireJails, requireRelease, requireRoot } from '../support/requirements.ts';
@@ -137,4 +137,29 @@ kernelTest('jail: spawn is refused where there is no jail, and with a way out of
   assert.throws(() => descriptor.spawn(...sleep), { code: 'ENOENT', syscall: 'jail_set', fd: descriptor.fd });
   assert.throws(() => spawn('/bin/sleep', [], { jail: 'no-such-jail' }), { code: 'ENOENT', syscall: 'jail_get' });
   assert.throws(() => spawn('/bin/sleep', [], { jail: { fd: directory } }), { code: 'EINVAL', syscall: 'jail_set' });
+  closeSync(directory);
+});
+
+kernelTest('jail: no descriptor of a jail gets into one', since15, async () => {
+  const jail = Jail.create({ path: '/' });
+  const other = Jail.create({ path: '/' });
+  using own = jail.open();
+  using foreign = other.open({ owned: true });
+  const refusal = { code: 'ERR_INVALID_ARG_VALUE', message: /must not be the descriptor of a jail/ };
+  assert.throws(() => jail.spawn('/bin/sleep', ['600'], { descriptors: { 3: own } }), refusal);
+  assert.throws(() => own.spawn('/bin/sleep', ['600'], { descriptors: { 5: foreign } }), refusal);
+  assert.throws(() => own.spawn('/bin/sleep', ['600'], { descriptors: { 5: { fd: own, rights: [] } } }), refusal);
+  assert.throws(() => jail.spawn('/bin/sleep', ['600'], { stdio: ['ignore', 'ignore', own] }), refusal);
+  foreign.remove();
+  await foreign.removed(soon());
+  assert.throws(() => jail.spawn('/bin/sleep', ['600'], { descriptors: { 3: foreign } }), refusal);
+  // Others may: files, sockets, processes.
+  const file = openSync('/dev/null', 'r');
+  using child = jail.spawn('/bin/sleep', ['600'], { descriptors: { 3: file, 4: { fd: file, rights: ['read'] } } });
+  using second = jail.spawn('/bin/sleep', ['600'], { descriptors: { 3: child } });
+  jail.remove();
+  assert.equal((await second.exited).signal, 'SIGKILL');
+  await child.exited;
+  closeSync(file);
+  await jail.removed(soon());
 });
