@@ -65,6 +65,20 @@ function keyParts(key: JailKey): { names: string[]; values: Uint8Array[]; fd: nu
   return { names: ['name'], values: [encodeString(key.name)], fd: -1, flags: 0 };
 }
 
+/** A kernel that is not asked by name takes a new name to be one of a direct child, and misplaces any other. */
+export function checkNewName(key: JailKey, name: unknown): void {
+  if (name === undefined) return;
+  const values = readJail(key, ['parent', 'name']);
+  const now = values.get('name') as string;
+  const dot = now.lastIndexOf('.');
+  if (values.get('parent') !== 0 || dot >= 0) {
+    throw invalidArgValue("parameters['name']", name, `cannot be changed: only '${now.slice(0, dot)}' can rename it`);
+  }
+  if ((name as string).includes('.')) {
+    throw invalidArgValue("parameters['name']", name, 'must not have dots: a jail cannot move to another parent');
+  }
+}
+
 /** Changes a jail that exists. */
 export function updateJail(key: JailKey, parameters: readonly EncodedParameter[]): void {
   const { names, values, fd, flags } = keyParts(key);

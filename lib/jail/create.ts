@@ -21,6 +21,11 @@ export function isOwned(options: unknown): boolean {
   return owned;
 }
 
+/** What the kernel makes of a name: where the last part is empty, the number takes its place. */
+export function fullName(name: string, jid: number): string {
+  return name === '' || name.endsWith('.') ? `${name}${jid}` : name;
+}
+
 export interface CreatedJail {
   readonly jid: number;
   readonly name: string;
@@ -59,5 +64,5 @@ export function createJail(parameters: unknown, descriptor: 'none' | 'plain' | '
       throw aboutPath(error, others.path);
     }
   });
-  return { jid, fd, name: others.name ?? String(jid) };
+  return { jid, fd, name: fullName(others.name ?? '', jid) };
 }

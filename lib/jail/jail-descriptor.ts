@@ -4,15 +4,24 @@ import { native } from '../binding.ts';
 import type { DescriptorLike } from '../descriptor.ts';
 import { checkObject, invalidArgValue } from '../errors.ts';
 import type { ProcessDescriptor } from '../process/process-descriptor.ts';
-import { spawn } from '../process/spawn.ts';
 import type { SpawnOptions } from '../process/spawn-options.ts';
 import { attachProcess } from './attach.ts';
-import { attachByDescriptor, inJail, type JailKey, openJail, readJail, requireFreeBSD15, updateJail } from './calls.ts';
+import {
+  attachByDescriptor,
+  checkNewName,
+  inJail,
+  type JailKey,
+  openJail,
+  readJail,
+  requireFreeBSD15,
+  updateJail,
+} from './calls.ts';
 import { createJail, isOwned, type JailCreateOptions } from './create.ts';
 import type { JailChanges, JailParameterName, JailParameters, JailValues } from './parameter-types.ts';
 import { encodeParameters } from './parameters.ts';
 import { untilRemoved } from './removed.ts';
-import { checkSignal, type JailEvent, type JailWatchOptions, watchJail } from './watch.ts';
+import { spawnIn } from './spawn-in.ts';
+import { checkSignal, type JailEvent, type JailEvents, type JailWatchOptions, watchJail } from './watch.ts';
 
 let construct: (fd: number, jid: number, owned: boolean) => JailDescriptor;
 
@@ -39,6 +48,7 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
   #fd: number;
   readonly #jid: number;
   readonly #owned: boolean;
+  readonly #watches = new Set<JailEvents>();
 
   static {
     construct = (fd, jid, owned) => new JailDescriptor(fd, jid, owned);
@@ -83,8 +93,12 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
    */
   set(parameters: JailChanges): void {
     checkObject('parameters', parameters);
-    const encoded = encodeParameters(parameters, 'parameters', false);
-    inJail(this.#jid, () => updateJail(this.#key(), encoded));
+    const { name, ...others } = parameters;
+    const encoded = encodeParameters({ name, ...others }, 'parameters', false);
+    inJail(this.#jid, () => {
+      checkNewName(this.#key(), name);
+      updateJail(this.#key(), encoded);
+    });
   }
 
   /**
@@ -122,7 +136,7 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
     args: readonly string[] = [],
     options: Omit<SpawnOptions, 'jail'> = {},
   ): ProcessDescriptor {
-    return spawn(file, args, { ...options, jail: { fd: this.#open() } });
+    return spawnIn({ fd: this.#open() }, file, args, options);
   }
 
   /**
@@ -141,16 +155,25 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
    * @throws the signal's reason
    */
   async removed(options: JailWatchOptions = {}): Promise<void> {
-    await untilRemoved(this.#jid, checkSignal(options));
+    const signal = checkSignal(options);
+    // By the descriptor as long as there is one: it means this very jail, and sees it from wherever this process is.
+    let dying = this.#owned;
+    if (this.#fd !== -1) {
+      for await (const event of this.watch({ signal })) dying ||= event.type === 'remove';
+    }
+    await untilRemoved(this.#jid, signal, dying);
   }
 
   /**
-   * Watches the jail. As `Jail#watch`, and it works with a descriptor of a jail in another branch of the tree.
+   * Watches the jail. As `Jail#watch`, and it works with a descriptor of a jail in another branch of the tree. Of a jail
+   * that is gone, the removal is told. Closing the descriptor ends the watch.
    *
    * @throws `ENOTCAPABLE` when the descriptor lacks the right `event`
    */
   watch(options: JailWatchOptions = {}): AsyncIterableIterator<JailEvent, undefined> {
-    return watchJail('jaildesc', this.#open(), options);
+    const events = watchJail('jaildesc', this.#open(), options, (over) => this.#watches.delete(over));
+    this.#watches.add(events);
+    return events;
   }
 
   /**
@@ -160,6 +183,8 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
   close(): void {
     const fd = this.#fd;
     this.#fd = -1;
+    // The kernel would forget them without a word, and their number may be another descriptor's in a moment.
+    for (const events of this.#watches) void events.return();
     if (fd !== -1) closeSync(fd);
   }
 

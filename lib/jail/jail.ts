@@ -3,15 +3,15 @@ import { native } from '../binding.ts';
 import type { DescriptorLike } from '../descriptor.ts';
 import { checkInteger, checkKeys, checkObject, invalidArgType, invalidArgValue, withMore } from '../errors.ts';
 import type { ProcessDescriptor } from '../process/process-descriptor.ts';
-import { spawn } from '../process/spawn.ts';
 import type { SpawnOptions } from '../process/spawn-options.ts';
 import { attachProcess, enteredJail } from './attach.ts';
-import { inJail, nextJail, readJail, updateJail } from './calls.ts';
-import { createJail, isOwned, type JailCreateOptions } from './create.ts';
+import { checkNewName, inJail, nextJail, readJail, updateJail } from './calls.ts';
+import { createJail, fullName, isOwned, type JailCreateOptions } from './create.ts';
 import { createOwned, type JailDescriptor, openDescriptor } from './jail-descriptor.ts';
 import type { JailChanges, JailParameterName, JailParameters, JailValues } from './parameter-types.ts';
 import { encodeParameters } from './parameters.ts';
 import { untilRemoved } from './removed.ts';
+import { spawnIn } from './spawn-in.ts';
 import { checkSignal, type JailEvent, type JailWatchOptions, watchJail } from './watch.ts';
 
 /** JAIL_MAX */
@@ -182,11 +182,13 @@ export class Jail {
    */
   set(parameters: JailChanges): void {
     checkObject('parameters', parameters);
-    const encoded = encodeParameters(parameters, 'parameters', false);
-    const { name } = parameters;
-    if (name !== undefined) this.#checkNewName(name);
-    this.#call(() => updateJail({ jid: this.#jid }, encoded));
-    if (name !== undefined) this.#name = name;
+    const { name, ...others } = parameters;
+    const encoded = encodeParameters({ name, ...others }, 'parameters', false);
+    this.#call(() => {
+      checkNewName({ jid: this.#jid }, name);
+      updateJail({ jid: this.#jid }, encoded);
+    });
+    if (name !== undefined) this.#name = fullName(name, this.#jid);
   }
 
   /**
@@ -218,7 +220,7 @@ export class Jail {
     args: readonly string[] = [],
     options: Omit<SpawnOptions, 'jail'> = {},
   ): ProcessDescriptor {
-    return spawn(file, args, { ...options, jail: this.#jid });
+    return spawnIn(this.#jid, file, args, options);
   }
 
   /**
@@ -233,7 +235,10 @@ export class Jail {
 
   /**
    * Waits until the jail is gone, removed by whomever: no process, no socket keeps it any more, and a jail of the same name
-   * on the same addresses finds nothing of it.
+   * on the same addresses finds nothing of it. It also ends when a new jail gets the number of the dying one, which the
+   * kernel then gives another.
+   *
+   * For the jail that this process is in, it waits for the removal, which kills the process.
    *
    * @throws the signal's reason
    *
@@ -246,7 +251,10 @@ export class Jail {
    * ```
    */
   async removed(options: JailWatchOptions = {}): Promise<void> {
-    await untilRemoved(this.#jid, checkSignal(options));
+    const signal = checkSignal(options);
+    if (!this.#own) return untilRemoved(this.#jid, signal);
+    // From inside the jail looks as if it were gone.
+    for await (const event of this.watch(options)) if (event.type === 'remove') return;
   }
 
   /**
@@ -286,18 +294,6 @@ export class Jail {
 
   [inspect.custom](): string {
     return this.#own ? `Jail { jid: ${this.#jid}, current }` : `Jail { jid: ${this.#jid}, name: '${this.#name}' }`;
-  }
-
-  /** A kernel that is asked by number takes a new name to be one of a direct child, and misplaces any other. */
-  #checkNewName(name: string): void {
-    const { parent, name: now } = this.get('parent', 'name');
-    const dot = now.lastIndexOf('.');
-    if (parent !== 0 || dot >= 0) {
-      throw invalidArgValue("parameters['name']", name, `cannot be changed: only '${now.slice(0, dot)}' can rename it`);
-    }
-    if (name.includes('.')) {
-      throw invalidArgValue("parameters['name']", name, 'must not have dots: a jail cannot move to another parent');
-    }
   }
 
   #call<Result>(call: () => Result): Result {

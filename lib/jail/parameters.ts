@@ -78,7 +78,8 @@ function encodeAddresses(info: JailParameterInfo, argument: string, value: unkno
   const [label, pack] = info.type === 'ipv4' ? (['IPv4', packIPv4] as const) : (['IPv6', packIPv6] as const);
   if (!Array.isArray(value)) throw invalidArgType(argument, `an array of ${label} addresses`, value);
   const seen = new Set<string>();
-  const packed = value.map((address: unknown, index) => {
+  // Not value.map(), which passes over holes.
+  const packed = Array.from(value, (address: unknown, index) => {
     const element = `${argument}[${index}]`;
     if (typeof address !== 'string') throw invalidArgType(element, 'of type string', address);
     const bytes = pack(address);

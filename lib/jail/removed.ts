@@ -26,20 +26,25 @@ async function removal(jid: number, signal: AbortSignal | undefined): Promise<vo
 }
 
 /**
- * Resolves when no jail has this number any more, dying ones included.
+ * Resolves when the jail of this number is gone, dying included; and when the number has become another's, to which the
+ * kernel gives it while the former is still dying.
  *
  * The kernel tells when a jail begins to die, and nothing of its end: that is looked for, at most 200 ms late.
+ *
+ * @param dying whether the jail is known to be removed already
  */
-export async function untilRemoved(jid: number, signal: AbortSignal | undefined): Promise<void> {
+export async function untilRemoved(jid: number, signal: AbortSignal | undefined, dying = false): Promise<void> {
   let pause = FIRST_PAUSE;
-  for (;;) {
+  for (let ending = dying; ; ) {
     signal?.throwIfAborted();
     const state = stateOf(jid);
-    if (state === 'gone') return;
+    if (state === 'gone' || (state === 'alive' && ending)) return;
     if (state === 'alive' && hasFreeBSD15()) {
       await removal(jid, signal);
+      ending = true;
       continue;
     }
+    ending = state === 'dying';
     await delay(pause, undefined, { ...(signal === undefined ? {} : { signal }) });
     pause = Math.min(pause * 2, LONGEST_PAUSE);
   }

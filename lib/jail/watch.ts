@@ -12,7 +12,10 @@ import { requireFreeBSD15 } from './calls.ts';
 export type JailEvent =
   /** Its parameters were changed. */
   | { readonly type: 'set' }
-  /** A process attached; `pid` names it unless there were several. Processes forked inside are not told. */
+  /**
+   * A process attached; `pid` names it unless there were several. Processes forked inside are not told. An attachment by
+   * descriptor is a `set` too.
+   */
   | { readonly type: 'attach'; readonly pid?: number; readonly coalesced: boolean }
   /** A jail was created in it; `jid` names it unless there were several. */
   | { readonly type: 'child'; readonly jid?: number; readonly coalesced: boolean }
@@ -63,18 +66,25 @@ interface Waiting {
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /** The events of one jail, from the moment it is made. */
-class JailEvents implements AsyncIterableIterator<JailEvent, undefined> {
+export class JailEvents implements AsyncIterableIterator<JailEvent, undefined> {
   readonly #watch: number;
   readonly #signal: AbortSignal | undefined;
   readonly #events: JailEvent[] = [];
   readonly #waiting: Waiting[] = [];
+  readonly #whenOver: ((events: JailEvents) => void) | undefined;
   #over = false;
   #failure: { readonly reason: unknown } | undefined;
 
-  constructor(filter: 'jail' | 'jaildesc', ident: number, signal: AbortSignal | undefined) {
+  constructor(
+    filter: 'jail' | 'jaildesc',
+    ident: number,
+    signal: AbortSignal | undefined,
+    whenOver?: (events: JailEvents) => void,
+  ) {
     signal?.throwIfAborted();
     this.#watch = native('kevent').watchEvent(filter, ident, (fflags, data) => this.#arrived(eventsOf(fflags, data)));
     this.#signal = signal;
+    this.#whenOver = whenOver;
     signal?.addEventListener('abort', this.#abort);
   }
 
@@ -126,17 +136,23 @@ class JailEvents implements AsyncIterableIterator<JailEvent, undefined> {
     this.#over = true;
     native('kevent').unwatchEvent(this.#watch);
     this.#signal?.removeEventListener('abort', this.#abort);
+    this.#whenOver?.(this);
     for (const { resolve } of this.#waiting.splice(0)) resolve(DONE);
   }
 }
 
-/** Watches a jail by its number (0: that of this process) or by a descriptor. */
+/**
+ * Watches a jail by its number (0: that of this process) or by a descriptor.
+ *
+ * @param whenOver called once, when nothing more will come
+ */
 export function watchJail(
   filter: 'jail' | 'jaildesc',
   ident: number,
   options: unknown,
-): AsyncIterableIterator<JailEvent, undefined> {
+  whenOver?: (events: JailEvents) => void,
+): JailEvents {
   const signal = checkSignal(options);
   requireFreeBSD15('kevent', 'Jail events');
-  return new JailEvents(filter, ident, signal);
+  return new JailEvents(filter, ident, signal, whenOver);
 }

@@ -42,7 +42,10 @@ export interface SpawnOptions {
    * interpreter of a script, are found by path. Default: false.
    */
   readonly capabilityMode?: boolean;
-  /** Jail to start in: its jid, its name, or its descriptor. Needs root. */
+  /**
+   * Jail to start in: its jid, its name, or its descriptor. Needs root. The simulated kernel counts the child among the
+   * jail's processes, and that is all: the child has the host's files, and what it starts in turn is not counted.
+   */
   readonly jail?: number | string | { readonly fd: number };
   /** Whether it goes on when its descriptor is closed. Default: false. */
   readonly daemon?: boolean;

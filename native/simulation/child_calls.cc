@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/capsicum.h>
+#include <sys/event.h>
 #include <sys/prctl.h>
 #include <sys/procdesc.h>
 #include <sys/wait.h>
@@ -152,6 +153,8 @@ void child_calls::Attached(pid_t pid, int jid, int fd) {
     kill(pid, SIGKILL);
     return;
   }
+  // By a descriptor it is a change of the jail as well: jail_set(2).
+  if (jid == 0) tree.Post(prison, NOTE_JAIL_SET, 0);
   tree.Join(prison, pid);
 }
 

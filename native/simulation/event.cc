@@ -18,6 +18,7 @@
 
 #include "descriptor_table.h"
 #include "events.h"
+#include "jail_tree.h"
 #include "processes.h"
 
 namespace {
@@ -36,8 +37,10 @@ struct Queue {
   std::map<std::pair<short, uintptr_t>, Note> notes;
 };
 
-// As with the descriptor table: a kernel is one for the whole process.
-std::mutex events_mutex;
+// As with the descriptor table: a kernel is one for the whole process. It is
+// taken again where a look at the jails, on the way to watch one, finds that
+// another has ended meanwhile.
+std::recursive_mutex events_mutex;
 
 std::unordered_map<int, std::shared_ptr<Queue>>& Queues() {
   static auto& queues = *new std::unordered_map<int, std::shared_ptr<Queue>>();
@@ -101,8 +104,13 @@ int Add(int queue_fd, Queue& queue, const struct kevent& change) {
   Note& note = queue.notes[{change.filter, change.ident}];
   note.wanted = change.fflags;
   note.udata = change.udata;
-  if (change.filter != EVFILT_PROCDESC) return 0;
   const int fd = static_cast<int>(change.ident);
+  if (change.filter == EVFILT_JAILDESC && simulation::JidOfDescriptor(fd) == 0) {
+    // Told also to whoever comes too late.
+    Activate(note, EVFILT_JAILDESC, NOTE_JAIL_REMOVE, 0, true);
+    Wake(queue);
+  }
+  if (change.filter != EVFILT_PROCDESC) return 0;
   const std::optional<int> status = simulation::ExitStatusOf(fd);
   if (status) {
     Activate(note, EVFILT_PROCDESC, NOTE_EXIT, *status, true);

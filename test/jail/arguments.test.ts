@@ -57,6 +57,10 @@ describe('arguments', () => {
     expect(codeOf(() => jail.watch({ persistent: true } as never))).toBe('ERR_INVALID_ARG_VALUE');
     expect(codeOf(() => jail.open({ own: true } as never))).toBe('ERR_INVALID_ARG_VALUE');
     expect(caught(() => Jail.create({ persist: false })).message).toContain('must be true for a new jail');
+    expect(codeOf(() => jail.spawn('/bin/true', [], null as never))).toBe('ERR_INVALID_ARG_TYPE');
+    expect(caught(() => jail.spawn('/bin/true', [], { jail: 7 } as never)).message).toContain('it is this jail');
+    expect(codeOf(() => Jail.create(JSON.parse('{"__proto__":1}')))).toBe('ERR_INVALID_ARG_VALUE');
+    expect(codeOf(() => Jail.create({ 'ip4.addr': new Array(2) }))).toBe('ERR_INVALID_ARG_TYPE');
     // Nothing of it happened.
     expect(Jail.list()).toHaveLength(1);
     jail.set({});

@@ -768,3 +768,262 @@ kernelTest(
     );
   },
 );
+
+jailTest(
+  'who is inside can watch the own jail, in capability mode too',
+  async () => {
+    const events = await inChild(async (capsule) => {
+      const jail = capsule.Jail.create({ name: `inside-${process.pid}`, path: '/', 'children.max': 3 });
+      const descriptor = jail.open();
+      jail.attach();
+      const own = capsule.Jail.current();
+      if (own === undefined) throw new Error('not in a jail');
+      // From inside, the jail looks as if it were gone; it is not.
+      const removal = own.removed({ signal: AbortSignal.timeout(300) }).then(
+        () => 'removed',
+        (error: Error) => error.name,
+      );
+      const first = own.watch();
+      const told = [];
+      descriptor.set({ persist: true });
+      told.push((await first.next()).value);
+      const child = capsule.Jail.create({ name: 'below', path: '/' });
+      const { value } = await first.next();
+      told.push({ ...value, jid: (value as { jid?: number }).jid === child.jid });
+      child.remove();
+      await child.removed();
+      await first.return?.();
+      const waited = await removal;
+      // What comes is read after the way back is closed; the jail goes with this process.
+      const last = own.watch();
+      descriptor.set({ persist: false });
+      capsule.enter();
+      told.push((await last.next()).value);
+      await last.return?.();
+      const late = own.watch();
+      await late.return?.();
+      return { told, waited };
+    });
+    assert.deepEqual(events, {
+      told: [{ type: 'set' }, { type: 'child', jid: true, coalesced: false }, { type: 'set' }],
+      waited: 'TimeoutError',
+    });
+    for (const jail of Jail.list({ dying: true }).filter(({ name }) => name.startsWith('inside-')))
+      await jail.removed();
+  },
+  { needs: since15 },
+);
+
+jailTest(
+  'who is inside learns of what others do from outside, and ends with the jail',
+  async () => {
+    const jail = Jail.create({ name: unique('others'), path: '/', 'children.max': 3 });
+    const outside = jail.watch();
+    const inside = childOutcome(
+      async (capsule, jid) => {
+        const { writeSync } = process.getBuiltinModule('node:fs');
+        capsule.Jail.get(jid).attach();
+        const events = capsule.Jail.current()?.watch();
+        capsule.enter();
+        writeSync(1, 'watching ');
+        for await (const { type } of events ?? []) writeSync(1, `${type} `);
+      },
+      { input: jail.jid },
+    );
+    assert.equal((await outside.next()).value?.type, 'attach');
+    // Until it has told all of it, or the watchdog ends it: nothing says when it watches.
+    for (const until = Date.now() + 2000; Date.now() < until; ) {
+      jail.set({ 'meta.again': String(Date.now()) });
+      using child = jail.spawn('/usr/bin/true');
+      await child.exited;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    jail.remove();
+    const { signal, stdout } = await inside;
+    assert.equal(signal, 'SIGKILL');
+    assert.match(stdout, /^watching /);
+    assert.match(stdout, / set /);
+    assert.match(stdout, / attach /);
+    await outside.return?.();
+    await jail.removed();
+    assert.equal(errorOf(() => jail.attach()).code, 'EINVAL');
+    assert.equal(errorOf(() => jail.get('name')).code, 'ENOENT');
+    assert.equal(errorOf(() => jail.set({ 'allow.mlock': true })).code, 'ENOENT');
+    assert.equal(errorOf(() => jail.open()).code, 'ENOENT');
+    assert.equal(errorOf(() => jail.watch()).code, 'ENOENT');
+  },
+  { needs: [requireJails, requireFreeBSD, requireRelease(15.0)] },
+);
+
+jailTest(
+  'closing a descriptor ends what it watches, and a dead one tells of the removal',
+  async () => {
+    const owned = Jail.create({ path: '/' }, { owned: true });
+    const pending = owned.watch().next();
+    const idle = owned.watch();
+    owned.close();
+    assert.deepEqual(await pending, { done: true, value: undefined });
+    assert.deepEqual(await idle.next(), { done: true, value: undefined });
+    await owned.removed();
+
+    const jail = Jail.create({ path: '/' });
+    using descriptor = jail.open();
+    const before = descriptor.removed();
+    jail.remove();
+    await before;
+    const events = descriptor.watch();
+    assert.deepEqual(await events.next(), { done: false, value: { type: 'remove' } });
+    assert.deepEqual(await events.next(), { done: true, value: undefined });
+    await descriptor.removed();
+  },
+  { needs: since15 },
+);
+
+jailTest(
+  'a descriptor means its jail, also when the number is another one',
+  async () => {
+    const first = Jail.create({ path: '/' });
+    using descriptor = first.open();
+    first.remove();
+    await first.removed();
+    const second = Jail.create({ jid: first.jid, path: '/' });
+    assert.equal(second.jid, first.jid);
+    // The number is all that this one has; the descriptor knows better.
+    assert.equal(first.get('persist').persist, true);
+    assert.equal(errorOf(() => descriptor.get('persist')).code, 'ENOENT');
+    assert.equal(errorOf(() => descriptor.set({ persist: false })).code, 'ENOENT');
+    assert.equal(errorOf(() => descriptor.remove()).code, 'ENOENT');
+    await descriptor.removed();
+    assert.ok(isAlive(second.jid));
+    second.remove();
+  },
+  { needs: since15 },
+);
+
+jailTest(
+  'after close, a descriptor does nothing',
+  async () => {
+    const jail = Jail.create({ path: '/' });
+    const descriptor = jail.open();
+    descriptor[Symbol.dispose]();
+    descriptor[Symbol.dispose]();
+    await descriptor[Symbol.asyncDispose]();
+    for (const call of [
+      () => descriptor.get('name'),
+      () => descriptor.set({ 'allow.mlock': true }),
+      () => descriptor.create({ path: '/' }),
+      () => descriptor.attach(),
+      () => descriptor.spawn('/usr/bin/true'),
+      () => descriptor.remove(),
+      () => descriptor.watch(),
+    ]) {
+      const error = errorOf(call);
+      assert.equal(error.code, 'ERR_INVALID_ARG_VALUE');
+      assert.match(error.message, /is closed/);
+    }
+    assert.ok(isAlive(jail.jid));
+    jail.remove();
+    await jail.removed();
+  },
+  { needs: since15 },
+);
+
+jailTest('every boolean can be written as true and as false', () => {
+  const jail = Jail.create({ path: '/' });
+  try {
+    const names = jailParameters()
+      .filter(({ type, access, name }) => type === 'boolean' && access === 'any time' && name !== 'persist')
+      .map(({ name }) => name as 'allow.mlock');
+    assert.ok(names.length > 20);
+    for (const value of [true, false, true]) {
+      for (const name of names) {
+        jail.set({ [name]: value });
+        assert.deepEqual(jail.get(name), { [name]: value }, name);
+      }
+    }
+    const wanted: Record<`allow.${string}`, boolean> = Object.fromEntries(names.map((name, i) => [name, i % 2 === 0]));
+    jail.set(wanted);
+    assert.deepEqual(jail.get(...names), wanted);
+  } finally {
+    jail.remove();
+  }
+});
+
+jailTest('names: empty ones and numbers, and only a direct child is renamed', () => {
+  const parent = Jail.create({ name: unique('names'), path: '/', 'children.max': 5 });
+  try {
+    const unnamed = Jail.create({ name: '', path: '/' });
+    assert.equal(unnamed.name, String(unnamed.jid));
+    assert.equal(unnamed.get('name').name, unnamed.name);
+    unnamed.remove();
+    const below = Jail.create({ name: `${parent.name}.`, path: '/' });
+    assert.equal(below.name, `${parent.name}.${below.jid}`);
+    assert.equal(below.get('name').name, below.name);
+    assert.equal(errorOf(() => below.set({ name: 'moved' })).code, 'ERR_INVALID_ARG_VALUE');
+    if (kernel.osreldate >= 1500000) {
+      using descriptor = below.open();
+      assert.equal(errorOf(() => descriptor.set({ name: 'moved' })).code, 'ERR_INVALID_ARG_VALUE');
+      using above = parent.open();
+      assert.equal(errorOf(() => above.set({ name: 'x.y' })).code, 'ERR_INVALID_ARG_VALUE');
+      const renamed = unique('renamed');
+      above.set({ name: renamed });
+      assert.equal(parent.get('name').name, renamed);
+    }
+    assert.equal(errorOf(() => Jail.create({ name: '.x', path: '/' })).code, 'ENOENT');
+    const numbered = Jail.create({ name: '4711', path: '/' });
+    assert.deepEqual([numbered.jid, numbered.name], [4711, '4711']);
+    numbered.remove();
+  } finally {
+    parent.remove();
+  }
+});
+
+jailTest(
+  'metadata keeps odd keys as they are',
+  () => {
+    const meta = Object.fromEntries([
+      ['__proto__', 'p'],
+      ['constructor', 'c'],
+      ['a.b', 'dot'],
+      [' ', 'space'],
+      ['ünï', 'çödé=='],
+    ]);
+    const jail = Jail.create({ path: '/', meta });
+    try {
+      assert.deepEqual(Object.entries(jail.get('meta').meta).sort(), Object.entries(meta).sort());
+      assert.deepEqual(Object.entries(jail.get('meta.__proto__', 'meta.a.b', 'meta.toString')), [
+        ['meta.__proto__', 'p'],
+        ['meta.a.b', 'dot'],
+        ['meta.toString', null],
+      ]);
+      jail.set({ 'meta.__proto__': null });
+      assert.equal(Object.hasOwn(jail.get('meta').meta, '__proto__'), false);
+    } finally {
+      jail.remove();
+    }
+  },
+  { needs: since15 },
+);
+
+jailTest(
+  'an address that the machine does not have is refused where it is bound, not before',
+  async () => {
+    const jail = Jail.create({ path: '/', 'ip4.addr': ['192.0.2.50'] });
+    try {
+      const program = `require('node:net').createServer()
+        .once('error', (error) => { console.log(error.code); })
+        .listen(0, '192.0.2.50', function () { console.log('bound'); this.close(); });`;
+      using child = jail.spawn(process.execPath, ['-e', program]);
+      let text = '';
+      child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      const ended = new Promise((resolve) => child.stdout?.once('end', resolve));
+      await Promise.all([child.exited, ended]);
+      assert.equal(text, 'EADDRNOTAVAIL\n');
+    } finally {
+      jail.remove();
+    }
+  },
+  { needs: [requireJails, requireFreeBSD] },
+);
