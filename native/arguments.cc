@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 void Arguments::Fail(size_t index, const char* expected) {
   if (failed_) return;
@@ -107,8 +108,9 @@ uint32_t* Arguments::Words(size_t index, size_t length) {
   return nullptr;
 }
 
-std::vector<unsigned long> Arguments::UnsignedList(size_t index) {
-  std::vector<unsigned long> values;
+template <typename Value, typename Read>
+std::vector<Value> Arguments::List(size_t index, const char* expected, Read read) {
+  std::vector<Value> values;
   if (failed_) return values;
   if (!info_[index].IsArray()) {
     Fail(index, "an array");
@@ -123,42 +125,34 @@ std::vector<unsigned long> Arguments::UnsignedList(size_t index) {
       failed_ = true;
       return {};
     }
-    constexpr double kMaxSafeInteger = 9007199254740991.0;
-    const double value = element.IsNumber() ? element.As<Napi::Number>().DoubleValue() : -1;
-    if (!(value >= 0 && value <= kMaxSafeInteger && value == std::trunc(value))) {
-      Fail(index, "an array of non-negative integers");
-      return {};
-    }
-    values.push_back(static_cast<unsigned long>(value));
-  }
-  return values;
-}
-
-std::vector<std::string> Arguments::StringList(size_t index) {
-  std::vector<std::string> values;
-  if (failed_) return values;
-  if (!info_[index].IsArray()) {
-    Fail(index, "an array");
-    return values;
-  }
-  const auto array = info_[index].As<Napi::Array>();
-  const uint32_t length = array.Length();
-  for (uint32_t i = 0; i < length; i++) {
-    const Napi::Value element = array.Get(i);
-    // A getter may have thrown: its exception is the one to keep.
-    if (info_.Env().IsExceptionPending()) {
-      failed_ = true;
-      return {};
-    }
-    std::string value =
-        element.IsString() ? element.As<Napi::String>().Utf8Value() : std::string(1, '\0');
-    if (value.find('\0') != std::string::npos) {
-      Fail(index, "an array of strings without null bytes");
+    Value value = {};
+    if (!read(element, &value)) {
+      Fail(index, expected);
       return {};
     }
     values.push_back(std::move(value));
   }
   return values;
+}
+
+std::vector<unsigned long> Arguments::UnsignedList(size_t index) {
+  const auto read = [](const Napi::Value& element, unsigned long* value) {
+    constexpr double kMaxSafeInteger = 9007199254740991.0;
+    const double number = element.IsNumber() ? element.As<Napi::Number>().DoubleValue() : -1;
+    if (!(number >= 0 && number <= kMaxSafeInteger && number == std::trunc(number))) return false;
+    *value = static_cast<unsigned long>(number);
+    return true;
+  };
+  return List<unsigned long>(index, "an array of non-negative integers", read);
+}
+
+std::vector<std::string> Arguments::StringList(size_t index) {
+  const auto read = [](const Napi::Value& element, std::string* value) {
+    if (!element.IsString()) return false;
+    *value = element.As<Napi::String>().Utf8Value();
+    return value->find('\0') == std::string::npos;
+  };
+  return List<std::string>(index, "an array of strings without null bytes", read);
 }
 
 std::vector<ByteSpan> Arguments::ByteSpans(size_t index, size_t length) {
