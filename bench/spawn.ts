@@ -3,7 +3,8 @@
  * and with one of 1 GiB?
  *
  * Run: node build/bench/spawn.js [program]. Times are medians in milliseconds: of the call itself, during which nothing
- * else of the program runs, and until the exit is known.
+ * else of the program runs, and until the exit is known, which has the program's own time in it. Memory is what this
+ * process's resident set grows by for each child that runs.
  */
 
 import childProcess from 'node:child_process';
@@ -58,7 +59,44 @@ async function compare(parent: string): Promise<void> {
   }
 }
 
+const CHILDREN = Number(process.env.CHILDREN ?? 200);
+
+/** What `CHILDREN` children that run cost this process, each in KiB. */
+async function memoryOf(start: () => () => Promise<unknown>): Promise<number> {
+  // What the first of them costs once.
+  await start()();
+  globalThis.gc?.();
+  const before = process.memoryUsage.rss();
+  const ends = Array.from({ length: CHILDREN }, start);
+  globalThis.gc?.();
+  const grown = process.memoryUsage.rss() - before;
+  await Promise.all(ends.map((end) => end()));
+  return grown / 1024 / CHILDREN;
+}
+
+async function compareMemory(stdio: 'ignore' | 'pipe'): Promise<void> {
+  const mine = await memoryOf(() => {
+    const child = spawn('/bin/sleep', ['1000'], { stdio });
+    return async () => {
+      child.kill();
+      await child.exited;
+      child.close();
+    };
+  });
+  const node = await memoryOf(() => {
+    const child = childProcess.spawn('/bin/sleep', ['1000'], { stdio });
+    return async () => {
+      const end = once(child, 'close');
+      child.kill();
+      await end;
+    };
+  });
+  console.log(`memory, stdio ${stdio}: spawn() ${mine.toFixed(1)} KiB, child_process ${node.toFixed(1)} KiB a child`);
+}
+
 console.log(`kernel: ${kernel.kind} ${kernel.release}, ${program}, ${ROUNDS} rounds`);
+await compareMemory('ignore');
+await compareMemory('pipe');
 await compare('small parent');
 const memory = Buffer.alloc(GIGABYTE, 1);
 await compare('parent of 1 GiB');

@@ -1,5 +1,7 @@
 #include "arguments.h"
 
+#include <utility>
+
 #include "exact_integer.h"
 
 void Arguments::Fail(size_t index, const char* expected) {
@@ -98,8 +100,9 @@ uint32_t* Arguments::Words(size_t index, size_t length) {
   return nullptr;
 }
 
-std::vector<unsigned long> Arguments::UnsignedList(size_t index) {
-  std::vector<unsigned long> values;
+template <typename Value, typename Read>
+std::vector<Value> Arguments::List(size_t index, const char* expected, Read read) {
+  std::vector<Value> values;
   if (failed_) return values;
   if (!info_[index].IsArray()) {
     Fail(index, "an array");
@@ -114,42 +117,33 @@ std::vector<unsigned long> Arguments::UnsignedList(size_t index) {
       failed_ = true;
       return {};
     }
-    const auto value = ExactInteger<unsigned long>(
-        element.IsNumber() ? element.As<Napi::Number>().DoubleValue() : -1);
-    if (!value) {
-      Fail(index, "an array of non-negative integers");
-      return {};
-    }
-    values.push_back(*value);
-  }
-  return values;
-}
-
-std::vector<std::string> Arguments::StringList(size_t index) {
-  std::vector<std::string> values;
-  if (failed_) return values;
-  if (!info_[index].IsArray()) {
-    Fail(index, "an array");
-    return values;
-  }
-  const auto array = info_[index].As<Napi::Array>();
-  const uint32_t length = array.Length();
-  for (uint32_t i = 0; i < length; i++) {
-    const Napi::Value element = array.Get(i);
-    // A getter may have thrown: its exception is the one to keep.
-    if (info_.Env().IsExceptionPending()) {
-      failed_ = true;
-      return {};
-    }
-    std::string value =
-        element.IsString() ? element.As<Napi::String>().Utf8Value() : std::string(1, '\0');
-    if (value.find('\0') != std::string::npos) {
-      Fail(index, "an array of strings without null bytes");
+    Value value = {};
+    if (!read(element, &value)) {
+      Fail(index, expected);
       return {};
     }
     values.push_back(std::move(value));
   }
   return values;
+}
+
+std::vector<unsigned long> Arguments::UnsignedList(size_t index) {
+  const auto read = [](const Napi::Value& element, unsigned long* value) {
+    const auto exact = ExactInteger<unsigned long>(
+        element.IsNumber() ? element.As<Napi::Number>().DoubleValue() : -1);
+    if (exact) *value = *exact;
+    return exact.has_value();
+  };
+  return List<unsigned long>(index, "an array of non-negative integers", read);
+}
+
+std::vector<std::string> Arguments::StringList(size_t index) {
+  const auto read = [](const Napi::Value& element, std::string* value) {
+    if (!element.IsString()) return false;
+    *value = element.As<Napi::String>().Utf8Value();
+    return value->find('\0') == std::string::npos;
+  };
+  return List<std::string>(index, "an array of strings without null bytes", read);
 }
 
 std::vector<ByteSpan> Arguments::ByteSpans(size_t index, size_t length) {

@@ -48,6 +48,10 @@ class Arguments {
   bool failed() const { return failed_; }
 
  private:
+  // The elements of an array, each as `read` fills it in, which says whether it
+  // fits.
+  template <typename Value, typename Read>
+  std::vector<Value> List(size_t index, const char* expected, Read read);
   void Fail(size_t index, const char* expected);
 
   const Napi::CallbackInfo& info_;

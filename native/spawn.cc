@@ -2,9 +2,10 @@
 // exists, so that it only reads it: the steps and their sequence are told in
 // lib/process/spawn.ts, as they are the caller's business.
 //
-// Where the child does not share the parent's memory (before 15.1), a failing
-// step comes back through a pipe that is close-on-exec: its end without a word
-// is the success. Where it does, it comes back in the order itself.
+// The child says two things: that all steps are done and the file is about to be
+// executed, and what failed. Where it shares the parent's memory (since 15.1), it
+// writes them into the order itself; before, into a pipe that is close-on-exec. A
+// child that has said neither was killed on the way.
 
 #include <fcntl.h>
 #include <sys/types.h>
@@ -90,64 +91,86 @@ struct Order {
 
   // Room for the child to work in.
   std::vector<int> moved;
+  bool ready = false;
   Failure failure;
 };
 
 // -- The child. Everything below runs between fork and exec.
 
+// Fits into any pipe. A parent that is gone has nothing to be told.
+void Tell(Order* order, const void* bytes, size_t size) {
+  if (order->extras[kStatus] < 0) return;
+  [[maybe_unused]] const ssize_t written = write(order->extras[kStatus], bytes, size);
+}
+
+void SayReady(Order* order) {
+  order->ready = true;
+  Tell(order, &order->ready, sizeof(order->ready));
+}
+
 [[noreturn]] void Fail(Order* order, const char* syscall, int fd = kNoDescriptor) {
   order->failure.syscall = syscall;
   order->failure.error = errno;
   order->failure.fd = fd;
-  if (order->extras[kStatus] >= 0) {
-    const char* bytes = reinterpret_cast<const char*>(&order->failure);
-    // Fits into any pipe. A parent that is gone has nothing to be told.
-    [[maybe_unused]] const ssize_t written =
-        write(order->extras[kStatus], bytes, sizeof(order->failure));
-  }
+  Tell(order, &order->failure, sizeof(order->failure));
   _exit(127);
 }
 
-void CloseFrom(int low, int high) {
-  // Fails where there is nothing to close.
-  if (low <= high) {
-    close_range(static_cast<unsigned int>(low), static_cast<unsigned int>(high), 0);
+bool IsTarget(const Order& order, int fd) {
+  for (const Mapping& mapping : order.mappings) {
+    if (mapping.target == fd) return true;
   }
+  return false;
+}
+
+// Duplicates a descriptor to a number that nothing else is to have.
+int MoveAside(Order* order, int fd) {
+  int moved = -1;
+  do {
+    // A target that was free stays open: its own descriptor replaces it.
+    moved = fcntl(fd, F_DUPFD_CLOEXEC, moved + 1);
+    if (moved < 0) {
+      // So it says that there is no number left from here on.
+      if (errno == EINVAL) errno = EMFILE;
+      Fail(order, "fcntl", fd);
+    }
+  } while (IsTarget(*order, moved));
+  return moved;
 }
 
 // Puts each descriptor where the program expects it, and closes all others.
 void ArrangeDescriptors(Order* order) {
   // First all of them out of the way of all targets.
-  const int base = order->mappings.empty() ? 3 : order->mappings.back().target + 1;
   for (size_t i = 0; i < order->mappings.size(); i++) {
-    const int source = order->mappings[i].source;
-    order->moved[i] = fcntl(source, F_DUPFD_CLOEXEC, base);
-    if (order->moved[i] < 0) Fail(order, "fcntl", source);
+    order->moved[i] = MoveAside(order, order->mappings[i].source);
   }
   for (int& extra : order->extras) {
-    if (extra < 0) continue;
-    const int moved = fcntl(extra, F_DUPFD_CLOEXEC, base);
-    if (moved < 0) Fail(order, "fcntl", extra);
-    extra = moved;
+    if (extra >= 0) extra = MoveAside(order, extra);
   }
-  int next = 0;
   for (size_t i = 0; i < order->mappings.size(); i++) {
-    const int target = order->mappings[i].target;
-    CloseFrom(next, target - 1);
-    if (dup2(order->moved[i], target) < 0) Fail(order, "dup2", order->mappings[i].source);
-    next = target + 1;
+    if (dup2(order->moved[i], order->mappings[i].target) >= 0) continue;
+    // What is duplicated is open: the target is beyond the process's limit.
+    if (errno == EBADF) errno = EMFILE;
+    Fail(order, "dup2", order->mappings[i].source);
   }
-  // What remains is above the targets, the extras among it, in no order.
-  for (int round = 0; round < kExtras; round++) {
-    int lowest = std::numeric_limits<int>::max();
-    for (const int extra : order->extras) {
-      if (extra >= next && extra < lowest) lowest = extra;
+  // The gaps between what stays, from the lowest number to the highest.
+  constexpr int kHighest = std::numeric_limits<int>::max();
+  for (int next = 0;;) {
+    int kept = kHighest;
+    for (const Mapping& mapping : order->mappings) {
+      if (mapping.target >= next) kept = std::min(kept, mapping.target);
     }
-    if (lowest == std::numeric_limits<int>::max()) break;
-    CloseFrom(next, lowest - 1);
-    next = lowest + 1;
+    for (const int extra : order->extras) {
+      if (extra >= next) kept = std::min(kept, extra);
+    }
+    // Fails where there is nothing to close.
+    if (kept > next) {
+      close_range(static_cast<unsigned int>(next),
+                  static_cast<unsigned int>(kept == kHighest ? kept : kept - 1), 0);
+    }
+    if (kept == kHighest) return;
+    next = kept + 1;
   }
-  CloseFrom(next, std::numeric_limits<int>::max());
 }
 
 // A file that is not there is looked for in the next place; one that may not be
@@ -180,7 +203,8 @@ void OpenFile(Order* order) {
   for (const std::string& file : order->files) {
     order->extras[kFile] = open(file.c_str(), O_EXEC | O_CLOEXEC);
     if (order->extras[kFile] >= 0) {
-      const int readable = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+      // A FIFO or a terminal may be executable too, and would be waited for.
+      const int readable = open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
       if (readable < 0) return;
       CheckExecutable(order, readable);
       close(readable);
@@ -233,6 +257,7 @@ void RunChild(void* argument) {
   if (order->extras[kFile] >= 0 && cap_getmode(&mode) == 0 && mode != 0) {
     CheckExecutable(order, order->extras[kFile]);
   }
+  SayReady(order);
   if (order->extras[kFile] < 0) Execute(order);
   child_calls::ExecuteDescriptor(order->extras[kFile], order->arguments.data(), order->env.data());
   Fail(order, "fexecve");
@@ -406,16 +431,21 @@ bool ReadOrder(const Napi::CallbackInfo& info, Order* order, bool* daemon) {
   return !arguments.failed();
 }
 
-// What the child said before it executed the file, if anything.
-bool ReadFailure(int fd, Failure* failure) {
+// Reads what the child has said, to the end that comes with the execution of the
+// file or its own.
+void ReadReport(int fd, Order* order) {
+  char bytes[sizeof(order->ready) + sizeof(order->failure)];
   size_t got = 0;
-  while (got < sizeof(*failure)) {
-    const ssize_t count = read(fd, reinterpret_cast<char*>(failure) + got, sizeof(*failure) - got);
+  while (got < sizeof(bytes)) {
+    const ssize_t count = read(fd, bytes + got, sizeof(bytes) - got);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     got += static_cast<size_t>(count);
   }
-  return got == sizeof(*failure);
+  order->ready = got == sizeof(order->ready) || got == sizeof(bytes);
+  if (got >= sizeof(order->failure)) {
+    memcpy(&order->failure, bytes + got - sizeof(order->failure), sizeof(order->failure));
+  }
 }
 
 Napi::Value Spawn(const Napi::CallbackInfo& info) {
@@ -453,23 +483,28 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   }
 
   int fd = -1;
+  const char* starting = status.get() < 0 ? "pdrfork" : "pdfork";
   const pid_t pid = child_calls::Start(&fd, daemon ? PD_DAEMON : 0, RunChild, &order);
   if (pid < 0) {
-    ThrowSystemError(env, errno, status.get() < 0 ? "pdrfork" : "pdfork");
+    ThrowSystemError(env, errno, starting);
     return {};
   }
-  Failure failure = order.failure;
   if (status.get() >= 0) {
     status_of_child = UniqueFd();
-    if (!ReadFailure(status.get(), &failure)) failure = {};
+    ReadReport(status.get(), &order);
   }
+  const Failure& failure = order.failure;
   if (attaches && (failure.syscall == nullptr || failure.attached)) {
     child_calls::Attached(pid, order.jid, jail);
   }
-  if (failure.syscall != nullptr) {
+  if (failure.syscall != nullptr || !order.ready) {
     // Which also reaps it.
     child_calls::CloseProcess(fd);
-    ThrowSystemError(env, failure.error, failure.syscall, failure.fd);
+    if (failure.syscall != nullptr) {
+      ThrowSystemError(env, failure.error, failure.syscall, failure.fd);
+    } else {
+      ThrowSystemError(env, ECHILD, starting);
+    }
     return {};
   }
   OwnedProcesses::Of(env).Add(fd, pid);

@@ -1,4 +1,4 @@
-import { loadedBinding, native } from '../binding.ts';
+import { native } from '../binding.ts';
 import { type FcntlCommand, getFcntls } from '../capsicum/fcntls.ts';
 import { getIoctls, type IoctlCommand } from '../capsicum/ioctls.ts';
 import { getRights, type Rights } from '../capsicum/rights.ts';
@@ -214,14 +214,4 @@ export function listDescriptors(): DescriptorInfo[] {
     }
   }
   return infos.sort((a, b) => a.fd - b.fd);
-}
-
-/** The rights of a descriptor if that can be told without loading anything, for explaining an error. */
-export function rightsIfKnown(fd: number): Rights | undefined {
-  if (loadedBinding() === undefined) return undefined;
-  try {
-    return getRights(fd);
-  } catch {
-    return undefined;
-  }
 }

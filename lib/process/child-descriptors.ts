@@ -1,12 +1,14 @@
 /** The descriptors of a child: which it gets, under which numbers, with which rights. */
 
 import { closeSync, openSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { native } from '../binding.ts';
 import { type FcntlCommand, fcntlMask } from '../capsicum/fcntls.ts';
 import { type IoctlCommand, ioctlNumbers, limitIoctls } from '../capsicum/ioctls.ts';
 import { limitRights, type Right, Rights } from '../capsicum/rights.ts';
 import { type DescriptorLike, toFd } from '../descriptor.ts';
 import { checkInteger, checkObject, invalidArgType, invalidArgValue } from '../errors.ts';
+import { streamOf } from './streams.ts';
 
 /** A descriptor for a child, with what the child may do with it. This process's own is not limited by it. */
 export interface ChildDescriptor {
@@ -84,7 +86,9 @@ function entriesOf(descriptors: unknown): [number, unknown][] {
   if (descriptors instanceof Map) return [...descriptors];
   checkObject('options.descriptors', descriptors);
   return Object.entries(descriptors).map(([key, value]) => {
-    if (!/^\d+$/.test(key)) throw invalidArgValue('options.descriptors', descriptors, `has no property '${key}'`);
+    // '03' would be a second name of 3.
+    if (!/^(0|[1-9]\d*)$/.test(key))
+      throw invalidArgValue('options.descriptors', descriptors, `has no property '${key}'`);
     return [Number(key), value];
   });
 }
@@ -111,14 +115,30 @@ export function checkDescriptors(stdio: unknown, descriptors: unknown): CheckedD
   return checked;
 }
 
+/** Closes all of them, also after one that somebody else has closed. */
+function closeAll(fds: readonly number[]): void {
+  const errors: unknown[] = [];
+  for (const fd of fds) {
+    try {
+      closeSync(fd);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}
+
 /** What was opened for a child; whoever made it disposes of it, whether the child started or not. */
 export class OpenedDescriptors implements Disposable {
   /** Number in the child, number here; and again. */
   readonly pairs: number[] = [];
-  /** This process's ends of the pipes, by stream; -1 where there is none. */
-  readonly ends: [number, number, number] = [-1, -1, -1];
+  /** This process's ends of the pipes, by stream; -1 where there is none, and once it is a stream's. */
+  readonly #ends: [number, number, number] = [-1, -1, -1];
+  readonly #streams: (Socket | null)[] = [];
   /** What only the child needs. */
   readonly #childs: number[] = [];
+  /** /dev/null, once for all streams that are ignored. */
+  #nothing: number | undefined;
 
   /**
    * Opens the pipes, and duplicates what is to be limited: the duplicate is limited, the caller's descriptor stays as it
@@ -136,14 +156,16 @@ export class OpenedDescriptors implements Disposable {
   #open(target: number, descriptor: 'pipe' | 'ignore' | CheckedDescriptor): number {
     if (descriptor === 'pipe') {
       const [here, there] = native('socketpair').socketPair();
-      this.ends[target as 0 | 1 | 2] = here;
+      this.#ends[target as 0 | 1 | 2] = here;
       this.#childs.push(there);
       return there;
     }
     if (descriptor === 'ignore') {
-      const fd = openSync('/dev/null', 'r+');
-      this.#childs.push(fd);
-      return fd;
+      if (this.#nothing === undefined) {
+        this.#nothing = openSync('/dev/null', 'r+');
+        this.#childs.push(this.#nothing);
+      }
+      return this.#nothing;
     }
     const { fd, limits } = descriptor;
     if (limits === undefined) return fd;
@@ -161,14 +183,22 @@ export class OpenedDescriptors implements Disposable {
     return duplicate;
   }
 
+  /** Makes streams of this process's ends; null where there is none. */
+  takeStreams(): readonly (Socket | null)[] {
+    for (const [index, fd] of this.#ends.entries()) {
+      this.#streams.push(fd === -1 ? null : streamOf(fd, index === 0 ? 'write' : 'read'));
+      this.#ends[index] = -1;
+    }
+    return this.#streams;
+  }
+
   /** Closes this process's ends too: there is no child. */
   abandon(): void {
-    for (const fd of this.ends) if (fd !== -1) closeSync(fd);
-    this.ends.fill(-1);
-    this[Symbol.dispose]();
+    for (const stream of this.#streams) stream?.destroy();
+    closeAll([...this.#ends.splice(0).filter((fd) => fd !== -1), ...this.#childs.splice(0)]);
   }
 
   [Symbol.dispose](): void {
-    for (const fd of this.#childs.splice(0)) closeSync(fd);
+    closeAll(this.#childs.splice(0));
   }
 }

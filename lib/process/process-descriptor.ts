@@ -3,9 +3,10 @@ import { inspect } from 'node:util';
 import { abortError, checkAbortSignal } from '../abort-error.ts';
 import { native } from '../binding.ts';
 import { isSandboxed } from '../capsicum/mode.ts';
+import { getRights, type Right } from '../capsicum/rights.ts';
 import { listDescriptors } from '../capsule/inventory.ts';
 import { type DescriptorLike, toFd } from '../descriptor.ts';
-import { checkObject, invalidArgValue, invalidState } from '../errors.ts';
+import { checkObject, invalidArgValue, invalidState, withMore } from '../errors.ts';
 import { type ExitStatus, exitStatus } from './exit-status.ts';
 import { signalNumber } from './signals.ts';
 
@@ -18,15 +19,20 @@ export interface WaitOptions {
 /** What `spawn` has started. */
 export interface StartedProcess {
   readonly fd: number;
-  readonly pid: number;
-  readonly stdin: Socket | null;
-  readonly stdout: Socket | null;
-  readonly stderr: Socket | null;
+  readonly pid: number | undefined;
+  /** Standard input, output and error. */
+  readonly streams: readonly (Socket | null)[];
   readonly signal: AbortSignal | undefined;
 }
 
 /** What is left to do when a process has ended, or is nobody's business any more. */
 type Settled = { readonly status: ExitStatus } | { readonly error: Error };
+
+/** Names the right that a descriptor lacks in the error of a call that needed it. */
+function lacking(error: unknown, fd: number, right: Right): Error {
+  const refused = (error as NodeJS.ErrnoException).code === 'ENOTCAPABLE' && !getRights(fd).has(right);
+  return refused ? withMore(error, `: the process descriptor lacks '${right}'`) : (error as Error);
+}
 
 /** Makes the descriptor of a process that `spawn` has started; the class alone can. */
 export let describeStarted: (started: StartedProcess) => ProcessDescriptor;
@@ -40,7 +46,8 @@ export let describeStarted: (started: StartedProcess) => ProcessDescriptor;
  * end, `pdwait` for the resource usage, `pdgetpid` for the number.
  *
  * **Closing it kills the process** (SIGKILL) unless it was started as `daemon`, as the kernel does when the last
- * descriptor of a process goes: also at the end of this process, or of the worker thread that started it. After the
+ * descriptor of a process goes: also at the end of this process, or of the worker thread that started it (which there
+ * needs the right `pdgetpid`, to make sure that the number is still this descriptor's). After the
  * process has ended its descriptor stays open until `close()`.
  *
  * @see [pdfork(2)](https://man.freebsd.org/cgi/man.cgi?query=pdfork&sektion=2)
@@ -71,12 +78,12 @@ export class ProcessDescriptor implements Disposable {
   #settle: ((settled: Settled) => void) | undefined;
   #forgetSignal: (() => void) | undefined;
 
-  private constructor({ fd, pid, stdin, stdout, stderr, signal }: Omit<StartedProcess, 'pid'> & { pid?: number }) {
+  private constructor({ fd, pid, streams: [stdin, stdout, stderr], signal }: StartedProcess) {
     this.#fd = fd;
     this.#pid = pid;
-    this.stdin = stdin;
-    this.stdout = stdout;
-    this.stderr = stderr;
+    this.stdin = stdin ?? null;
+    this.stdout = stdout ?? null;
+    this.stderr = stderr ?? null;
     if (signal !== undefined) this.#obey(signal);
   }
 
@@ -105,7 +112,7 @@ export class ProcessDescriptor implements Disposable {
    */
   static from(fd: DescriptorLike): ProcessDescriptor {
     const number = toFd(fd);
-    const none = { fd: number, stdin: null, stdout: null, stderr: null, signal: undefined };
+    const none = { fd: number, pid: undefined, streams: [], signal: undefined };
     try {
       return new ProcessDescriptor({ ...none, pid: native('pdgetpid').pdAdopt(number) });
     } catch (error) {
@@ -168,7 +175,7 @@ export class ProcessDescriptor implements Disposable {
    * Sends a signal to the process; 0 only asks whether it could be sent.
    *
    * @param signal its name or number
-   * @throws `ESRCH` when the process has ended; `ENOTCAPABLE` when the descriptor lacks the right `pdkill`; `EPERM` when
+   * @throws `ESRCH` when the end of the process is known (before, a signal to one that has ended does nothing); `ENOTCAPABLE` when the descriptor lacks the right `pdkill`; `EPERM` when
    * it is somebody else's process
    * @see [pdkill(2)](https://man.freebsd.org/cgi/man.cgi?query=pdkill&sektion=2)
    */
@@ -184,7 +191,11 @@ export class ProcessDescriptor implements Disposable {
         fd,
       });
     }
-    native('pdkill').pdKill(fd, number);
+    try {
+      native('pdkill').pdKill(fd, number);
+    } catch (error) {
+      throw lacking(error, fd, 'pdkill');
+    }
   }
 
   /** Lets the event loop end although the process runs, as on `ChildProcess`. */
@@ -205,11 +216,11 @@ export class ProcessDescriptor implements Disposable {
     const fd = this.#fd;
     if (fd === -1) return;
     this.#fd = -1;
-    this.#finish({
+    this.#finish(() => ({
       error: invalidState(
         'The process descriptor was closed before its process had ended: nobody can tell how it will',
       ),
-    });
+    }));
     for (const stream of [this.stdin, this.stdout, this.stderr]) stream?.destroy();
     native('close').pdClose(fd);
   }
@@ -269,7 +280,7 @@ export class ProcessDescriptor implements Disposable {
       if (!this.#keepsLoop) binding.refEvent(this.#watch, false);
     } catch (error) {
       // For good: rights do not come back.
-      this.#settle?.({ error: error as Error });
+      this.#settle?.({ error: lacking(error, this.#fd, 'event') });
     }
     return promise;
   }
@@ -283,16 +294,16 @@ export class ProcessDescriptor implements Disposable {
     }
     // Nobody is left to write to; what can be read stays to be read.
     this.stdin?.destroy();
-    this.#finish({ status: exitStatus(status, usage) });
+    this.#finish(() => ({ status: exitStatus(status, usage) }));
   }
 
-  #finish(settled: Settled): void {
+  #finish(how: () => Settled): void {
     if (this.#watch !== undefined) native('kevent').unwatchEvent(this.#watch);
     this.#watch = undefined;
     this.#forgetSignal?.();
     this.#forgetSignal = undefined;
     if (this.#settled !== undefined) return;
-    this.#settled = settled;
-    this.#settle?.(settled);
+    this.#settled = how();
+    this.#settle?.(this.#settled);
   }
 }

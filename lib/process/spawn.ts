@@ -7,7 +7,6 @@ import { isJailDescriptor } from '../jail/calls.ts';
 import { OpenedDescriptors } from './child-descriptors.ts';
 import { describeStarted, type ProcessDescriptor } from './process-descriptor.ts';
 import { type CheckedSpawn, checkSpawn, type SpawnOptions } from './spawn-options.ts';
-import { streamOf } from './streams.ts';
 
 /** Says in an error of a step what the step was about, as Node does. */
 function explained(error: unknown, spawn: CheckedSpawn): unknown {
@@ -33,6 +32,10 @@ function explained(error: unknown, spawn: CheckedSpawn): unknown {
     case 'jail_get':
     case 'jail_attach':
       return about({ jail: spawn.jail }, String(spawn.jail));
+    case 'pdfork':
+    case 'pdrfork':
+      if (code !== 'ECHILD') return error;
+      return withMore(error, '\nThe child was killed before it executed the file');
     case 'jail_set':
       return Object.assign(error as Error, { fd: (spawn.jail as { fd: number }).fd });
     default:
@@ -104,14 +107,15 @@ function start(spawn: CheckedSpawn, opened: OpenedDescriptors): [pid: number, fd
  *    names of users, groups and jails are looked up. After an error nothing has happened.
  * 2. Pipes are made, and duplicates of the descriptors with rights, which are limited. After an error they are closed
  *    again: `EMFILE`, `ENOTCAPABLE` for a right that a descriptor does not have.
- * 3. The child is made: `EAGAIN` (process limit), `EMFILE`, `ENOMEM`.
+ * 3. The child is made: `EAGAIN` (process limit), `EMFILE`, `ENOMEM`. `ECHILD`: it was killed before it came to step 13.
  *
  * In the child; a step that fails is thrown here under the name of its system call, and the child, its descriptor and the
  * pipes are gone then. What earlier steps did went with it.
  *
  * 4. Signals: default actions, none blocked.
  * 5. `session`: setsid(2).
- * 6. Descriptors: each is put where the program expects it, and every other one is closed, whatever its flags.
+ * 6. Descriptors: each is put where the program expects it, and every other one is closed, whatever its flags. `EMFILE`
+ *    where a number is beyond the limit of open files.
  * 7. `limits`: setrlimit(2).
  * 8. `noNewPrivileges`: procctl(2).
  * 9. `jail`: jail_attach(2), which makes the jail's root the root and working directory.
@@ -163,15 +167,14 @@ export function spawn(
     opened.abandon();
     throw error;
   }
-  opened[Symbol.dispose]();
   const [pid, fd] = started;
-  const [stdin, stdout, stderr] = opened.ends;
-  return describeStarted({
-    fd,
-    pid,
-    stdin: stdin === -1 ? null : streamOf(stdin, 'write'),
-    stdout: stdout === -1 ? null : streamOf(stdout, 'read'),
-    stderr: stderr === -1 ? null : streamOf(stderr, 'read'),
-    signal: checked.signal,
-  });
+  try {
+    opened[Symbol.dispose]();
+    return describeStarted({ fd, pid, streams: opened.takeStreams(), signal: checked.signal });
+  } catch (error) {
+    // Nobody would hold the process: a strange AbortSignal, or a runtime that has no room for a stream.
+    native('close').pdClose(fd);
+    opened.abandon();
+    throw error;
+  }
 }

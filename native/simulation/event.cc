@@ -117,6 +117,11 @@ int Add(int queue_fd, Queue& queue, const struct kevent& change) {
     Wake(queue);
     return 0;
   }
+  // The host tells only a parent how its child has ended.
+  if (!simulation::IsOwnChild(fd)) {
+    queue.notes.erase({change.filter, change.ident});
+    return ENOSYS;
+  }
   struct epoll_event event = {};
   event.events = EPOLLIN | EPOLLONESHOT;
   event.data.u64 = change.ident;

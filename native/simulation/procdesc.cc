@@ -99,6 +99,11 @@ std::optional<pid_t> simulation::ProcessOf(int fd) {
   return found == Processes().end() ? answer : found->second.pid;
 }
 
+bool simulation::IsOwnChild(int fd) {
+  siginfo_t info = {};
+  return WaitFor(fd, &info, WEXITED | WNOHANG | WNOWAIT, nullptr) == 0;
+}
+
 std::optional<int> simulation::ExitStatusOf(int fd) {
   {
     const std::lock_guard lock(processes_mutex);

@@ -13,6 +13,9 @@ namespace simulation {
 // descriptor.
 std::optional<pid_t> ProcessOf(int fd);
 
+// Whether the process is a child of this one that was not reaped.
+bool IsOwnChild(int fd);
+
 // The wait status of a process that has ended, without reaping it.
 std::optional<int> ExitStatusOf(int fd);
 

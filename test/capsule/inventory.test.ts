@@ -7,7 +7,6 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { type DescriptorInfo, limitFcntls, limitIoctls, limitRights, listDescriptors } from 'freebsd-capsule';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { rightsIfKnown } from '../../lib/capsule/inventory.ts';
 import { toFd } from '../../lib/descriptor.ts';
 import { openDescriptors, ScratchFiles } from '../support/descriptors.ts';
 import { inChild } from '../support/in-child.ts';
@@ -243,9 +242,4 @@ describe('in capability mode, where the table of the kernel is closed', () => {
     });
     expect(after).toEqual(before);
   });
-});
-
-test('rightsIfKnown is quiet about a closed descriptor', () => {
-  expect(rightsIfKnown(files.closed())).toBeUndefined();
-  expect(rightsIfKnown(files.open())?.has('read')).toBe(true);
 });

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { getRights, limitRights, listDescriptors, ProcessDescriptor, spawn } from 'freebsd-capsule';
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { getRights, kernel, limitRights, listDescriptors, ProcessDescriptor, spawn } from 'freebsd-capsule';
 import { caught } from '../support/caught.ts';
 import { openDescriptors, temporaryDirectory } from '../support/descriptors.ts';
-import { inChild } from '../support/in-child.ts';
+import { childOutcome, inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 import { childProcesses, eventually } from '../support/processes.ts';
 import {
@@ -14,6 +14,7 @@ import {
   requireFreeBSD,
   requireHelper,
   requireRoot,
+  requireSimulation,
   requireUnjailed,
   requireUnprivileged,
 } from '../support/requirements.ts';
@@ -396,20 +397,26 @@ kernelTest('a descriptor from elsewhere is adopted', async () => {
   closeSync(file);
 });
 
-kernelTest('many children at once', { timeoutMs: 400_000 }, async () => {
+kernelTest('1,000 children at once, each told of as it ended', { timeoutMs: 600_000 }, async () => {
   await leavingNothing(async () => {
-    const codes: (number | null)[] = [];
-    const wanted: number[] = [];
-    // As many as the limits of small machines allow at a time.
-    for (let round = 0; round < 5; round++) {
-      const children = Array.from({ length: 40 }, (_, index) => {
-        wanted.push(index);
-        return spawn('/bin/sh', ['-c', `exit ${index}`], { stdio: 'ignore' });
-      });
-      for (const status of await Promise.all(children.map((child) => child.exited))) codes.push(status.code);
-      for (const child of children) child.close();
+    const signals = ['SIGTERM', 'SIGKILL', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const;
+    const wanted: string[] = [];
+    const children: ProcessDescriptor[] = [];
+    for (let index = 0; index < 1000; index++) {
+      children.push(spawn('/bin/sleep', ['1000'], { stdio: 'ignore', env: {} }));
     }
-    assert.deepEqual(codes, wanted);
+    assert.equal(new Set(children.map(({ pid }) => pid)).size, 1000);
+    for (const [index, child] of children.entries()) {
+      const signal = signals[index % signals.length] as (typeof signals)[number];
+      wanted.push(signal);
+      child.kill(signal);
+    }
+    const statuses = await Promise.all(children.map((child) => child.exited));
+    assert.deepEqual(
+      statuses.map(({ signal }) => signal),
+      wanted,
+    );
+    for (const child of children) child.close();
   });
 });
 
@@ -684,5 +691,500 @@ kernelTest(
     closeSync(table);
     closeSync(log);
     directory.remove();
+  },
+);
+
+kernelTest('a process limit is EAGAIN, and leaves nothing', { needs: [requireUnprivileged] }, async () => {
+  const result = await inChild(
+    async (capsule) => {
+      const options = { stdio: 'ignore', env: {} } as const;
+      const first = capsule.spawn('/bin/sleep', ['0'], options);
+      await first.exited;
+      first.close();
+      const before = capsule.listDescriptors().length;
+      const children = [];
+      let refusal: unknown;
+      for (let count = 0; count < 300 && refusal === undefined; count++) {
+        try {
+          children.push(capsule.spawn('/bin/sleep', ['1000'], options));
+        } catch (error) {
+          const { code, syscall } = error as NodeJS.ErrnoException;
+          refusal = [code, syscall?.replace('pdrfork', 'pdfork'), error instanceof Error];
+        }
+      }
+      const more = capsule.listDescriptors().length - before - children.length;
+      const pids = children.map(({ pid }) => pid as number);
+      for (const child of children) child.close();
+      // There is room again, and nobody is left.
+      const again = capsule.spawn('/bin/sleep', ['0'], options);
+      const { code } = await again.exited;
+      again.close();
+      const left = pids.filter((pid) => {
+        try {
+          process.kill(pid, 0);
+          return true;
+        } catch {
+          return false;
+        }
+      });
+      return { refusal, more, code, left, after: capsule.listDescriptors().length - before };
+    },
+    // On some hosts threads count too.
+    { runtime: '/bin/sh', execArgv: ['-c', 'ulimit -u 200; exec "$0" "$@"', process.execPath], timeoutMs: 100_000 },
+  );
+  assert.deepEqual(result, { refusal: ['EAGAIN', 'pdfork', true], more: 0, code: 0, left: [], after: 0 });
+});
+
+kernelTest('a child that is killed before it executes the file is an error, and leaves nothing', async () => {
+  const directory = temporaryDirectory();
+  // Each look at a place follows many links over many components: the child uses up its CPU time on the way.
+  const links = 25;
+  for (let link = 0; link < links; link++) {
+    symlinkSync(`${'./'.repeat(450)}link-${link + 1}`, `${directory.path}/link-${link}`);
+  }
+  const PATH = Array(60_000).fill('link-0').join(':');
+  await leavingNothing(() => {
+    const { code, syscall, message } = caught(() =>
+      spawn('no-such-program', [], {
+        cwd: directory.path,
+        env: { PATH },
+        capabilityMode: true,
+        limits: { cpu: 1, core: 0 },
+      }),
+    );
+    assert.deepEqual([code, syscall?.replace('pdrfork', 'pdfork')], ['ECHILD', 'pdfork']);
+    assert.match(message, /^ECHILD: no child processes, pdr?fork\nThe child was killed before it executed the file$/);
+  });
+  directory.remove();
+});
+
+kernelTest('a FIFO is no program, and is not waited for', async () => {
+  const directory = temporaryDirectory();
+  const path = `${directory.path}/fifo`;
+  assert.equal(spawnSync('mkfifo', ['-m', '755', path]).status, 0);
+  await leavingNothing(() => {
+    for (const capabilityMode of [false, true]) {
+      const { code } = caught(() => spawn(path, [], { capabilityMode }));
+      assert.ok(code === 'EACCES' || code === 'EINVAL', code);
+    }
+  });
+  directory.remove();
+});
+
+kernelTest('descriptors change places, whatever their numbers here', async () => {
+  const directory = temporaryDirectory();
+  const result = await inChild(
+    async (capsule, folder) => {
+      const fs = process.getBuiltinModule('node:fs');
+      for (const name of ['a', 'b', 'c']) fs.writeFileSync(`${folder}/${name}`, name);
+      const warm = capsule.spawn('/bin/sh', ['-c', 'exit 0']);
+      await warm.exited;
+      warm.close();
+      const read = async (options: object, script: string) => {
+        const child = capsule.spawn('/bin/sh', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+        const streams = [child.stdout, child.stderr].map(async (stream) => {
+          let text = '';
+          for await (const chunk of stream ?? []) text += String(chunk);
+          return text;
+        });
+        const texts = await Promise.all(streams);
+        await child.exited;
+        child.close();
+        return texts;
+      };
+      // /dev/fd would open them anew on some systems; dd reads from where it is put.
+      const cat = (...fds: number[]) => fds.map((fd) => `cat <&${fd}`).join('; ');
+      const open = (name: string) => fs.openSync(`${folder}/${name}`, 'r');
+      const answers: unknown[] = [];
+      // Two low numbers that this process has, whatever they are, each given under the other's.
+      const [low, high] = [open('a'), open('b')];
+      const swapped = new Map([
+        [low, high],
+        [high, low],
+      ]);
+      // A shell names only one digit: so it is told what is where by a program.
+      const script = `
+        const fs = require('node:fs');
+        console.log([${low}, ${high}].map((fd) => fs.readFileSync(fd, 'utf8')).join());`;
+      const program = capsule.spawn(process.execPath, ['-e', script], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        descriptors: swapped,
+      });
+      let out = '';
+      for await (const chunk of program.stdout ?? []) out += String(chunk);
+      program.close();
+      answers.push(out.trim());
+      fs.closeSync(low);
+      fs.closeSync(high);
+      // All single digits in the child are taken by files, in the opposite order of their numbers here.
+      const files = ['a', 'b', 'c', 'a', 'b', 'c', 'a'].map(open);
+      const descriptors = new Map(files.map((fd, index) => [9 - index, fd]));
+      answers.push((await read({ descriptors }, cat(3, 4, 5, 6, 7, 8, 9)))[0]);
+      for (const fd of files) fs.closeSync(fd);
+      // Standard output and error change places.
+      const [one, two] = [fs.openSync(`${folder}/one`, 'w+'), fs.openSync(`${folder}/two`, 'w+')];
+      await read({ stdio: ['ignore', two, one] }, 'echo out; echo err >&2');
+      answers.push(['one', 'two'].map((name) => fs.readFileSync(`${folder}/${name}`, 'utf8')));
+      return answers;
+    },
+    { input: directory.path },
+  );
+  assert.deepEqual(result, ['b,a', 'acbacba', ['err\n', 'out\n']]);
+  directory.remove();
+});
+
+kernelTest("this process's own standard streams change places", async () => {
+  const { stdout, stderr, result } = await childOutcome(async (capsule) => {
+    const child = capsule.spawn('/bin/sh', ['-c', 'echo to-out; echo to-err >&2'], { stdio: ['ignore', 2, 1] });
+    const { code } = await child.exited;
+    child.close();
+    return code;
+  });
+  assert.equal(result, 0);
+  assert.match(stdout, /to-err\n/);
+  assert.equal(stderr, 'to-out\n');
+});
+
+kernelTest('a number is as high as the limit of open files allows', async () => {
+  const result = await inChild(
+    async (capsule) => {
+      const fs = process.getBuiltinModule('node:fs');
+      const null_ = fs.openSync('/dev/null', 'r');
+      const first = capsule.spawn('/bin/sh', ['-c', 'exit 0'], { stdio: 'ignore' });
+      await first.exited;
+      first.close();
+      const before = capsule.listDescriptors().length;
+      const start = async (number: number) => {
+        try {
+          const child = capsule.spawn('/bin/sh', ['-c', 'exit 0'], {
+            stdio: 'ignore',
+            descriptors: new Map([[number, null_]]),
+          });
+          const { code } = await child.exited;
+          child.close();
+          return code;
+        } catch (error) {
+          const { code, syscall, fd } = error as NodeJS.ErrnoException & { fd?: number };
+          return [code, syscall, fd === null_];
+        }
+      };
+      const answers = [await start(199), await start(200), await start(65_535)];
+      return [...answers, capsule.listDescriptors().length - before];
+    },
+    // Both limits, since the runtime raises the first as far as it may.
+    { runtime: '/bin/sh', execArgv: ['-c', 'ulimit -n 200; exec "$0" "$@"', process.execPath] },
+  );
+  assert.deepEqual(result, [0, ['EMFILE', 'dup2', true], ['EMFILE', 'dup2', true], 0]);
+});
+
+kernelTest('standard streams of this process may be closed', async () => {
+  const directory = temporaryDirectory();
+  const path = `${directory.path}/result`;
+  await childOutcome(
+    async (capsule, file) => {
+      const fs = process.getBuiltinModule('node:fs');
+      for (const fd of [0, 1, 2]) fs.closeSync(fd);
+      let inherited: unknown = 'started';
+      try {
+        capsule.spawn('/bin/sh', [], { stdio: ['inherit', 'ignore', 'ignore'] }).close();
+      } catch (error) {
+        const { code, fd } = error as NodeJS.ErrnoException & { fd?: number };
+        inherited = [code, fd];
+      }
+      const child = capsule.spawn('/bin/sh', ['-c', 'cat; echo error >&2; exit 5']);
+      child.stdin?.end('through');
+      const texts = await Promise.all(
+        [child.stdout, child.stderr].map(async (stream) => {
+          let text = '';
+          for await (const chunk of stream ?? []) text += String(chunk);
+          return text;
+        }),
+      );
+      const { code } = await child.exited;
+      child.close();
+      fs.writeFileSync(file, JSON.stringify([inherited, texts, code]));
+      // For what reports the result.
+      while (fs.openSync('/dev/null', 'r+') < 2);
+    },
+    { input: path },
+  );
+  assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), [['EBADF', 0], ['through', 'error\n'], 5]);
+  directory.remove();
+});
+
+kernelTest('a parent that ignores SIGCHLD is told all the same', async () => {
+  const result = await inChild(
+    async (capsule) => {
+      const child = capsule.spawn('/bin/sh', ['-c', 'exit 6'], { stdio: 'ignore' });
+      const { code, resourceUsage } = await child.exited;
+      child.close();
+      return [code, resourceUsage !== undefined];
+    },
+    { runtime: '/bin/sh', execArgv: ['-c', 'trap "" CHLD; exec "$0" "$@"', process.execPath] },
+  );
+  assert.deepEqual(result, [6, true]);
+});
+
+kernelTest('the child ignores and blocks nothing', async () => {
+  const { stdout } = await shell(
+    process.platform === 'linux'
+      ? 'exec grep -E "^Sig(Blk|Ign)" /proc/self/status'
+      : 'exec ps -o sigmask=,sigignore= -p $$',
+    { env: { PATH: '/bin:/usr/bin' } },
+  );
+  const masks = stdout.match(/\b[0-9a-f]{8,}\b/g) ?? [];
+  assert.equal(masks.length, 2, stdout);
+  assert.deepEqual(
+    masks.filter((mask) => !/^0+$/.test(mask)),
+    [],
+    stdout,
+  );
+});
+
+kernelTest('too many arguments are E2BIG', async () => {
+  await leavingNothing(() => {
+    const { code, syscall } = caught(() => spawn('/bin/sh', Array(100).fill('x'.repeat(100_000))));
+    assert.deepEqual([code, syscall], ['E2BIG', 'execve']);
+  });
+});
+
+kernelTest('what fails after the start ends the child', async () => {
+  await leavingNothing(() => {
+    const signal = {
+      aborted: false,
+      addEventListener() {
+        throw new Error('no listeners here');
+      },
+    } as unknown as AbortSignal;
+    assert.equal(caught(() => spawn('/bin/sleep', ['100'], { signal })).message, 'no listeners here');
+  });
+});
+
+kernelTest('a signal that aborts while the arguments are read starts nothing', async () => {
+  await leavingNothing(() => {
+    const controller = new AbortController();
+    const options = {
+      signal: controller.signal,
+      get limits() {
+        controller.abort();
+        return {};
+      },
+    };
+    assert.equal(caught(() => spawn('/bin/sleep', ['100'], options)).name, 'AbortError');
+  });
+});
+
+kernelTest('a rejection that nobody waits for ends nothing', async () => {
+  const result = await inChild(async (capsule) => {
+    const child = capsule.spawn('/bin/sleep', ['100'], { stdio: 'ignore' });
+    child.close();
+    const other = capsule.spawn('/bin/sleep', ['100'], { stdio: 'ignore' });
+    const adopted = capsule.ProcessDescriptor.from(other.fd);
+    capsule.limitRights(adopted, ['pdgetpid']);
+    const rejected = await adopted.exited.catch((error: NodeJS.ErrnoException) => error.code);
+    other.close();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return rejected;
+  });
+  assert.equal(result, 'ENOTCAPABLE');
+});
+
+kernelTest('a descriptor that another thread closes and opens is given or is EBADF, and nothing is left', async () => {
+  const result = await inChild(
+    async (capsule) => {
+      const fs = process.getBuiltinModule('node:fs');
+      const { Worker } = process.getBuiltinModule('node:worker_threads');
+      const first = capsule.spawn('/bin/sh', ['-c', 'exit 0'], { stdio: 'ignore' });
+      await first.exited;
+      first.close();
+      const target = fs.openSync('/dev/null', 'r');
+      const stop = new Int32Array(new SharedArrayBuffer(8));
+      const worker = new Worker(
+        `const { workerData: [fd, stop] } = require('node:worker_threads');
+         const fs = require('node:fs');
+         Atomics.store(stop, 1, 1);
+         Atomics.notify(stop, 1);
+         while (Atomics.load(stop, 0) === 0) {
+           try { fs.closeSync(fd); } catch {}
+           // Whatever number it gets; the lowest is this one, unless the other thread was faster.
+           const opened = fs.openSync('/dev/null', 'r');
+           if (opened !== fd) fs.closeSync(opened);
+         }`,
+        { eval: true, workerData: [target, stop] },
+      );
+      const failed = new Promise<never>((_, reject) => worker.once('error', reject));
+      const ended = new Promise((resolve) => worker.once('exit', resolve));
+      failed.catch(() => {});
+      while (Atomics.load(stop, 1) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      const outcomes = new Set<unknown>();
+      for (let round = 0; round < 60; round++) {
+        try {
+          // No pipes: the other thread would close one that gets its number.
+          const child = capsule.spawn('/bin/sh', ['-c', 'exit 0'], { stdio: 0, descriptors: { 7: target } });
+          outcomes.add((await child.exited).code);
+          child.close();
+        } catch (error) {
+          outcomes.add((error as NodeJS.ErrnoException).code);
+        }
+      }
+      Atomics.store(stop, 0, 1);
+      await Promise.race([ended, failed]);
+      return [...outcomes].filter((outcome) => outcome !== 0 && outcome !== 'EBADF');
+    },
+    { timeoutMs: 100_000 },
+  );
+  assert.deepEqual(result, []);
+});
+
+kernelTest(
+  'a process receives the descriptor of its sibling, and does what its rights allow',
+  { needs: [requireFreeBSD] },
+  async () => {
+    const rights = {
+      all: ['pdkill', 'pdwait', 'pdgetpid', 'event'],
+      'no pdkill': ['pdwait', 'pdgetpid', 'event'],
+      'no event': ['pdkill', 'pdwait', 'pdgetpid'],
+      'no pdwait': ['pdkill', 'pdgetpid', 'event'],
+      'no pdgetpid': ['pdkill', 'pdwait', 'event'],
+    } as const;
+    const module = import.meta.resolve('freebsd-capsule');
+    const program = `
+    import(${JSON.stringify(module)}).then(async ({ ProcessDescriptor, explainCapabilityError }) => {
+      const sibling = ProcessDescriptor.from(3);
+      const answer = { pid: sibling.pid };
+      const tell = (error) => [error.code, error.syscall, error.message.split(': ').at(-1), explainCapabilityError(error)?.includes("'" + error.message.split("'").at(-2) + "'")];
+      try { sibling.kill('SIGINT'); } catch (error) { answer.kill = tell(error); }
+      try {
+        if (answer.kill === undefined) {
+          const { signal, resourceUsage } = await sibling.exited;
+          answer.ended = [signal, resourceUsage !== undefined];
+        }
+      } catch (error) { answer.ended = tell(error); }
+      console.log(JSON.stringify(answer));
+      process.exit();
+    });`;
+    await leavingNothing(async () => {
+      for (const [what, list] of Object.entries(rights)) {
+        using sibling = spawn('/bin/sleep', ['100'], { stdio: 'ignore' });
+        using child = spawn(process.execPath, ['-e', program], {
+          stdio: ['ignore', 'pipe', 'inherit'],
+          descriptors: { 3: { fd: sibling, rights: list } },
+        });
+        const answer = JSON.parse(await text(child.stdout)) as Record<string, unknown>;
+        const pid = what === 'no pdgetpid' ? {} : { pid: sibling.pid };
+        if (what === 'no pdkill') {
+          const lacks = "the process descriptor lacks 'pdkill'";
+          assert.deepEqual(answer, { ...pid, kill: ['ENOTCAPABLE', 'pdkill', lacks, true] });
+          assert.doesNotThrow(() => sibling.kill(0));
+        } else if (what === 'no event') {
+          const lacks = "the process descriptor lacks 'event'";
+          assert.deepEqual(answer, { ...pid, ended: ['ENOTCAPABLE', 'kevent', lacks, true] });
+          assert.equal((await sibling.exited).signal, 'SIGINT');
+        } else {
+          // Only the parent of a process may wait for it on a kernel without pdwait(2).
+          const own = what === 'no pdwait' ? false : (answer.ended as unknown[])[1];
+          assert.deepEqual(answer, { ...pid, ended: ['SIGINT', own] });
+          if (requireFreeBSD.missing() === undefined && kernel.osreldate >= 1501000)
+            assert.equal(own, what !== 'no pdwait');
+          assert.equal((await sibling.exited).signal, 'SIGINT');
+        }
+        // The copy of the child is gone with it; this one does not depend on it.
+        assert.ok(getRights(sibling).has('fstat'));
+      }
+    });
+  },
+);
+
+kernelTest(
+  'a sealed process starts a static executable, gives it two descriptors, and signals it',
+  { needs: [requireHelper] },
+  async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(`${directory.path}/table`, 'bytes\n');
+    const result = await inChild(
+      async (capsule, { helper, folder }) => {
+        const fs = process.getBuiltinModule('node:fs');
+        const file = fs.openSync(helper, 'r');
+        const table = fs.openSync(`${folder}/table`, 'r');
+        const log = fs.openSync(`${folder}/log`, 'a+');
+        const nothing = fs.openSync('/dev/null', 'r+');
+        await capsule.seal({
+          descriptors: [
+            { fd: file, rights: ['fexecve', 'read', 'seek', 'fstat'] },
+            { fd: table, rights: ['read', 'seek'] },
+            { fd: log, rights: ['write'] },
+            { fd: nothing, rights: ['read', 'write'] },
+          ],
+        });
+        const descriptors = { 3: { fd: table, rights: ['pread'] }, 4: { fd: log, rights: ['write'] } } as const;
+        // What is opened once.
+        const first = capsule.spawn(file, [], { env: {}, stdio: [nothing, nothing, nothing], descriptors });
+        await first.exited;
+        first.close();
+        const before = capsule.listDescriptors().length;
+        const one = capsule.spawn(file, [], { env: {}, descriptors });
+        one.stdin?.end('a\n');
+        let out = '';
+        for await (const chunk of one.stdout ?? []) out += String(chunk);
+        const { code } = await one.exited;
+        one.close();
+        // This one waits for its standard input, which stays open.
+        const two = capsule.spawn(file, [], { env: {}, stdio: ['pipe', nothing, nothing], descriptors });
+        two.kill('SIGKILL');
+        const { signal } = await two.exited;
+        two.close();
+        const refusal = (call: () => { close(): void }) => {
+          try {
+            call().close();
+          } catch (error) {
+            return [(error as NodeJS.ErrnoException).code, (error as NodeJS.ErrnoException).syscall];
+          }
+          return 'started';
+        };
+        const refused = [
+          refusal(() => capsule.spawn(file, [], { stdio: 'ignore' })),
+          refusal(() => capsule.spawn(file, [], { descriptors: { 3: { fd: table, rights: ['write'] } } })),
+          refusal(() => capsule.spawn(table, [])),
+          refusal(() => capsule.spawn(helper, [])),
+        ].map((answer) => (answer === 'started' ? answer : answer[0]));
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        return { out, code, signal, refused, more: capsule.listDescriptors().length - before };
+      },
+      { input: { helper: findHelper() as string, folder: directory.path } },
+    );
+    const { out, refused, ...rest } = result;
+    assert.match(out, /^2 bytes, 1 lines; /);
+    if (requireFreeBSD.missing() === undefined) assert.match(out, /no files, no writing to the table, no reading/);
+    assert.deepEqual(rest, { code: 0, signal: 'SIGKILL', more: 0 });
+    assert.equal(refused[1], 'ENOTCAPABLE');
+    assert.equal(refused[2], 'ENOTCAPABLE');
+    assert.equal(refused[3], 'ECAPMODE');
+    assert.notEqual(refused[0], 'started');
+    directory.remove();
+  },
+);
+
+kernelTest(
+  'of a process that is not its own child, the simulation tells no end rather than a wrong one',
+  { needs: [requireSimulation] },
+  async () => {
+    const module = import.meta.resolve('freebsd-capsule');
+    const program = `
+      import(${JSON.stringify(module)}).then(async ({ ProcessDescriptor }) => {
+        const sibling = ProcessDescriptor.from(3);
+        const refusal = await sibling.exited.catch((error) => [error.code, error.syscall]);
+        sibling.kill('SIGINT');
+        console.log(JSON.stringify([sibling.pid, ...refusal]));
+        process.exit();
+      });`;
+    await leavingNothing(async () => {
+      using sibling = spawn('/bin/sleep', ['100'], { stdio: 'ignore' });
+      using child = spawn(process.execPath, ['-e', program], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        descriptors: { 3: sibling },
+      });
+      assert.deepEqual(JSON.parse(await text(child.stdout)), [sibling.pid, 'ENOSYS', 'kevent']);
+      assert.equal((await sibling.exited).signal, 'SIGINT');
+    });
   },
 );

@@ -69,6 +69,7 @@ describe('options', () => {
     ],
     [{ stdio: { fd: 1, rights: ['read'], other: 1 } }, `${value} property 'options.stdio' has no property 'other'.`],
     [{ descriptors: { 2: 1 } }, `${value} property 'options.descriptors' has 2, which is for options.stdio.`],
+    [{ descriptors: { 3: 1, '03': 1 } }, `${value} property 'options.descriptors' has no property '03'.`],
     [{ descriptors: { x: 1 } }, `${value} property 'options.descriptors' has no property 'x'.`],
     [{ descriptors: { 70000: 1 } }, `${range} "options.descriptors" is out of range. It must be >= 0 && <= 65535.`],
     [{ descriptors: new Map([['3', 1]]) }, `${type} "options.descriptors" property must be of type number.`],

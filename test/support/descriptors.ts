@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Far above what a test process has open. */
-const HIGHEST_FD = 512;
+const HIGHEST_FD = 2048;
 
 /** Returns the numbers of the open descriptors, lowest first. */
 export function openDescriptors(): number[] {
