@@ -6,7 +6,9 @@
 namespace {
 
 // Not strnlen(3): an answer without bytes has no data.
-std::string Text(const char* data, size_t size) { return {data, std::find(data, data + size, '\0')}; }
+std::string Text(const char* data, size_t size) {
+  return {data, std::find(data, data + size, '\0')};
+}
 
 }  // namespace
 
