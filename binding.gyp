@@ -31,7 +31,7 @@
           "include_dirs": ["native/simulation/include"],
         }],
         ["sanitize!=''", {
-          "cflags": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer", "-g", "-O1"],
+          "cflags": ["-fsanitize=<(sanitize)", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"],
           "ldflags": ["-fsanitize=<(sanitize)", "-Wl,-z,nodelete"],
         }],
       ],

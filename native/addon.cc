@@ -2,7 +2,9 @@
 
 #include "addon.h"
 
-static Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+namespace {
+
+Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   AddKernel(env, exports);
   AddCapabilityMode(env, exports);
   AddRights(env, exports);
@@ -20,5 +22,7 @@ static Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   AddJailParameters(env, exports);
   return exports;
 }
+
+}  // namespace
 
 NODE_API_MODULE(freebsd_capsule, Initialize)

@@ -67,7 +67,7 @@ pid_t child_calls::Start(int* fd, int flags, void (*run)(void*), void* argument)
 #if defined(__amd64__)
     // The child may not return through the parent's frames, so it gets a stack
     // of its own, for as long as the parent stands still.
-    std::vector<char> memory(64 * 1024);
+    std::vector<char> memory(size_t{64} * 1024);
     const auto end = reinterpret_cast<uintptr_t>(memory.data() + memory.size());
     void* stack = reinterpret_cast<void*>(end & ~static_cast<uintptr_t>(15));
 #else

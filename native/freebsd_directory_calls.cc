@@ -25,13 +25,14 @@ namespace {
 int Flags(bool follow) { return AT_RESOLVE_BENEATH | (follow ? 0 : AT_SYMLINK_NOFOLLOW); }
 
 bool FillAddress(const char* path, sockaddr_un* address) {
-  if (strlen(path) >= sizeof(address->sun_path)) {
+  const size_t length = strlen(path);
+  if (length >= sizeof(address->sun_path)) {
     errno = ENAMETOOLONG;
     return false;
   }
   *address = {};
   address->sun_family = AF_UNIX;
-  strcpy(address->sun_path, path);
+  memcpy(address->sun_path, path, length);
   address->sun_len = static_cast<unsigned char>(SUN_LEN(address));
   return true;
 }

@@ -4,7 +4,7 @@
 
 #include <cctype>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include "freebsd_compat.h"
 
@@ -13,7 +13,7 @@ namespace {
 struct ErrorName {
   int number;
   const char* name;
-  // Where strerror(3) of the host cannot be asked.
+  // Where the C library of the host cannot be asked.
   const char* text;
 };
 
@@ -102,7 +102,8 @@ Napi::Error Make(Napi::Env env, int error, const char* syscall, const std::strin
     break;
   }
   if (text.empty()) {
-    text = strerror(error);
+    // Not strerror(3), whose answer all threads share.
+    text = std::generic_category().message(error);
     // Node writes these texts in lower case.
     if (!text.empty()) text[0] = static_cast<char>(tolower(static_cast<unsigned char>(text[0])));
   }

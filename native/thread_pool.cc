@@ -48,7 +48,10 @@ Napi::Value HoldPool(const Napi::CallbackInfo& info) {
   // function, which no thread may call once it is gone.
   env.AddCleanupHook([hold] { hold->Abandon(); });
   // Twice as many as there should be threads: if all are taken, the pool is larger.
-  for (uint32_t i = 0; i < 2 * threads; i++) (new HoldWorker(env, hold))->Queue();
+  for (uint32_t i = 0; i < 2 * threads; i++) {
+    // Deletes itself when it is done.
+    (new HoldWorker(env, hold))->Queue();  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks)
+  }
   return deferred->Promise();
 }
 

@@ -16,7 +16,7 @@ namespace {
 template <typename Record, typename Call>
 int LookUp(std::vector<char>& buffer, Record* record, Record** found, Call call) {
   int error = ERANGE;
-  for (size_t size = 1024; error == ERANGE && size <= 1024 * 1024; size *= 4) {
+  for (size_t size = 1024; error == ERANGE && size <= size_t{1024} * 1024; size *= 4) {
     buffer.resize(size);
     error = call(record, buffer.data(), buffer.size(), found);
   }

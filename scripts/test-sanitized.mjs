@@ -1,0 +1,115 @@
+// Runs the tests of native code with the addon built under ASan and UBSan, over the simulated kernel, and looks for memory
+// of the addon's that is lost.
+//
+//   npm run test:asan [-- part of a test's path …]
+//
+// It happens in a copy of the project, build/sanitized/, so that the addon which everything else uses stays what it is.
+
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
+import { installDependencies } from './dependencies.mjs';
+import { kernelEnvironment } from './kernel-in-use.mjs';
+import { nodeHeaders } from './node-headers.mjs';
+import { inProject } from './project.mjs';
+import { Failure, runQuietly, runScript } from './run-command.mjs';
+import { compileTypeScript } from './typescript.mjs';
+
+const COPY = inProject('build/sanitized');
+const inCopy = (...path) => join(COPY, ...path);
+const ADDON = 'freebsd_capsule.node';
+const REPORTS = inCopy('reports');
+
+const COPIED = [
+  ...['binding.gyp', 'sources.json', 'package.json', 'tsconfig.json', 'tsconfig.test.json', 'vitest.config.ts'],
+  ...['native', 'lib', 'dist', 'test', 'examples', 'build/test', 'build/examples', 'build/helpers'],
+];
+
+// Those that reach native code; what the rest does in JavaScript alone is the same in `npm test`.
+const TESTS = [
+  ...['test/native.test.ts', 'test/event-thread.test.ts', 'test/worker.test.ts', 'test/capsicum', 'test/kernel/'],
+  ...['test/capsule/inventory.test.ts', 'test/capsule/seal.test.ts', 'test/jail', 'test/process', 'test/stress'],
+];
+
+function copy() {
+  mkdirSync(COPY, { recursive: true });
+  for (const path of COPIED.filter((path) => existsSync(inProject(path)))) {
+    rmSync(inCopy(path), { recursive: true, force: true });
+    // With their times, so that what is built already is not built again.
+    const filter = (source) => source !== inProject('dist/freebsd-tests');
+    cpSync(inProject(path), inCopy(path), { recursive: true, preserveTimestamps: true, filter });
+  }
+  if (!existsSync(inCopy('node_modules'))) symlinkSync(inProject('node_modules'), inCopy('node_modules'));
+}
+
+function build() {
+  const gyp = (...args) =>
+    runQuietly(
+      'Building the sanitized addon',
+      process.execPath,
+      [inProject('node_modules/node-gyp/bin/node-gyp.js'), ...args],
+      { cwd: COPY },
+    );
+  gyp('configure', `--nodedir=${nodeHeaders()}`, '--', '-Dsanitize=address,undefined');
+  gyp('build', `--jobs=${availableParallelism()}`);
+}
+
+// The runtime library of the compiler that has built the addon: Node is not built with it, so it has to come first.
+function runtimeLibrary() {
+  const [compiler, ...args] = (process.env.CXX ?? 'g++').split(' ');
+  const path = runQuietly('Asking the compiler', compiler, [...args, '-print-file-name=libasan.so']).trim();
+  if (!path.startsWith('/'))
+    throw new Failure(`${compiler} has no libasan.so; the sanitized build is for GCC on Linux`);
+  return path;
+}
+
+const LEAK = /^(?:Direct|Indirect) leak of /m;
+
+// Node leaks of its own at exit, by design; what counts has the addon among the callers of malloc(3), before Node.
+function leaksOfTheAddon() {
+  const reports = existsSync(REPORTS)
+    ? readdirSync(REPORTS).map((name) => readFileSync(join(REPORTS, name), 'utf8'))
+    : [];
+  const leaks = reports.flatMap((report) => report.split(/\n\n/)).filter((block) => LEAK.test(block));
+  return { reports: reports.length, ours: leaks.filter((block) => block.includes(ADDON)) };
+}
+
+function test(picked) {
+  rmSync(REPORTS, { recursive: true, force: true });
+  mkdirSync(REPORTS, { recursive: true });
+  const { status, signal } = spawnSync(
+    process.execPath,
+    [inProject('node_modules/vitest/vitest.mjs'), 'run', '--typecheck.enabled=false', ...picked],
+    {
+      cwd: COPY,
+      stdio: 'inherit',
+      env: {
+        ...kernelEnvironment,
+        LD_PRELOAD: runtimeLibrary(),
+        // A leak is no failure of the process that reports it: most are Node's.
+        ASAN_OPTIONS: `detect_leaks=1:exitcode=99:log_path=${join(REPORTS, 'report')}`,
+        LSAN_OPTIONS: 'exitcode=0:max_leaks=0:report_objects=0',
+        UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+        CAPSULE_WORKER_ROUNDS: process.env.CAPSULE_WORKER_ROUNDS ?? '4',
+        // JavaScriptCore wants the address space for itself.
+        BUN: '/nonexistent',
+        CAPSULE_REQUIRE: '',
+      },
+    },
+  );
+  if (status !== 0) throw new Failure(`The tests failed under ASan and UBSan (${signal ?? status}); see ${REPORTS}`);
+}
+
+await runScript(() => {
+  installDependencies();
+  compileTypeScript();
+  copy();
+  build();
+  const picked = process.argv.slice(2);
+  test(picked.length > 0 ? picked : TESTS);
+  const { reports, ours } = leaksOfTheAddon();
+  if (reports === 0) throw new Failure('LeakSanitizer reported nothing at all, not even what Node leaks: did it run?');
+  if (ours.length > 0) throw new Failure(`${ours.slice(0, 10).join('\n\n')}\n\n${ours.length} leaks of ${ADDON}`);
+  console.log(`No leak of ${basename(ADDON)} in the ${reports} processes that LeakSanitizer looked into`);
+});

@@ -1,0 +1,140 @@
+/**
+ * Worker threads that end while they wait: for a process, a jail, a directory, the thread pool. Nothing else goes down
+ * with them, and nothing of theirs stays open.
+ *
+ * `CAPSULE_WORKER_ROUNDS` is how often each of eight workers is ended (`npm run test:workers`: a thousand rounds in all).
+ */
+
+import { expect, test } from 'vitest';
+import { childOutcome } from '../support/in-child.ts';
+
+const rounds = Number(process.env.CAPSULE_WORKER_ROUNDS ?? 40);
+const WORKERS = 8;
+
+/** Runs in a child, where a crash is an exit status. */
+async function endWorkers(
+  api: typeof import('freebsd-capsule'),
+  { rounds, workers }: { rounds: number; workers: number },
+) {
+  const { Worker } = process.getBuiltinModule('node:worker_threads');
+  const fs = process.getBuiltinModule('node:fs');
+  const { join } = process.getBuiltinModule('node:path');
+  const { tmpdir } = process.getBuiltinModule('node:os');
+  const home = fs.mkdtempSync(join(tmpdir(), 'freebsd-capsule-test-'));
+  fs.writeFileSync(join(home, 'large'), Buffer.alloc(8 << 20, 'x'));
+  const jail = process.geteuid?.() === 0 ? api.Jail.create({}, { owned: true }) : undefined;
+
+  // Says when it is loaded: Node itself aborts when a thread ends inside of an import().
+  const program = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import('freebsd-capsule').then(async ({ Directory, Jail, listDescriptors, spawn }) => {
+      const { home, jid, wait } = workerData;
+      const directory = Directory.open(home);
+      const forEver = async (once) => { for (;;) await once(); };
+      const waits = {
+        exit: async () => { await spawn('/bin/sleep', ['1000'], { stdio: 'ignore' }).exited; },
+        exits: () => forEver(async () => {
+          const child = spawn('/bin/true', [], { stdio: 'ignore' });
+          await child.exited;
+          child.close();
+        }),
+        pipe: async () => { for await (const _ of spawn('/bin/sleep', ['1000']).stdout); },
+        jail: async () => {
+          if (jid === undefined) return new Promise(() => { setInterval(() => {}, 1000); });
+          for await (const _ of Jail.get(jid).watch());
+        },
+        read: () => forEver(() => Promise.all([1, 2, 3].map(() => directory.readFile('large')))),
+        verbs: () => forEver(async () => {
+          const name = 'own-' + workerData.round;
+          await directory.writeFile(name, 'content');
+          await Promise.all([directory.stat(name), directory.readdir('.'), directory.copyFile(name, name + '-copy')]);
+          const handle = await directory.open(name);
+          await handle.readFile();
+          await handle.close();
+          await directory.rm(name);
+        }),
+        stream: () => forEver(async () => { for await (const _ of directory.createReadStream('large')); }),
+        inventory: () => forEver(async () => { listDescriptors(); await null; }),
+      };
+      parentPort.postMessage('loaded');
+      await waits[wait]();
+    });`;
+  const waits = ['exit', 'exits', 'pipe', 'jail', 'read', 'verbs', 'stream', 'inventory'];
+  const errors: string[] = [];
+  /** How many were ended while they waited for what. */
+  const ended: Record<string, number> = {};
+
+  const once = (round: number, index: number) =>
+    new Promise<void>((resolve) => {
+      const wait = waits[(round + index) % waits.length] as string;
+      const worker = new Worker(program, {
+        eval: true,
+        workerData: { home, jid: jail?.jid, wait, round: `${round}-${index}` },
+      });
+      worker.once('error', (error) => errors.push(`${wait}: ${String(error)}`));
+      worker.once('exit', () => resolve());
+      worker.once('message', () => {
+        setTimeout(() => {
+          ended[wait] = (ended[wait] ?? 0) + 1;
+          void worker.terminate();
+        }, Math.random() * 20);
+      });
+    });
+  const descriptors = () => fs.readdirSync('/dev/fd').length;
+  /** Closes what a thread that has ended leaves open, as `Directory` says: what it had opened through one. */
+  const closeFilesOfThreads = () => {
+    const files = api.listDescriptors().filter(({ path }) => path?.startsWith(home));
+    for (const { fd } of files) fs.closeSync(fd);
+  };
+  const allAtOnce = (round: number) => Promise.all(Array.from({ length: workers }, (_, index) => once(round, index)));
+
+  // What a runtime opens once is not a leak.
+  await allAtOnce(0);
+  closeFilesOfThreads();
+  const before = descriptors();
+  const memory: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await allAtOnce(round);
+    closeFilesOfThreads();
+    memory.push(process.memoryUsage.rss());
+  }
+  let after = descriptors();
+  // What was closed for a thread that is gone may take a moment.
+  for (let look = 0; look < 100 && after > before; look++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    after = descriptors();
+  }
+  jail?.close();
+  fs.rmSync(home, { recursive: true });
+  const children = fs.existsSync('/proc/self/task')
+    ? fs
+        .readdirSync('/proc/self/task')
+        .flatMap((task) => fs.readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' '))
+        .filter((pid) => pid !== '')
+    : [];
+  return {
+    errors,
+    ended,
+    left: after - before,
+    children,
+    megabytes: memory.map((bytes) => Math.round(bytes / 2 ** 20)),
+  };
+}
+
+test(`eight workers, ended ${rounds} times at any moment`, { timeout: (rounds + 100) * 6000 }, async () => {
+  const outcome = await childOutcome(endWorkers, {
+    input: { rounds, workers: WORKERS },
+    timeoutMs: (rounds + 60) * 6000,
+    // Of descriptors that Node has not opened and is told to close.
+    execArgv: ['--no-warnings'],
+  });
+  expect(outcome).toMatchObject({ status: 0, signal: null, stderr: '' });
+  expect(outcome.error).toBeUndefined();
+  const { errors, ended, left, children, megabytes } = outcome.result as Awaited<ReturnType<typeof endWorkers>>;
+  console.log(`ended while waiting: ${JSON.stringify(ended)}; resident MB: ${megabytes[0]} to ${megabytes.at(-1)}`);
+  expect(errors).toEqual([]);
+  expect(Object.values(ended).reduce((sum, count) => sum + count, 0)).toBe((rounds + 1) * WORKERS);
+  expect(left).toBe(0);
+  // Processes end with the descriptors that held them.
+  expect(children).toEqual([]);
+});
