@@ -7,6 +7,7 @@ import { installDependencies } from './dependencies.mjs';
 import { crossBuildHelper } from './helper-build.mjs';
 import { installPrebuildTools } from './prebuild-tools.mjs';
 import { inProject } from './project.mjs';
+import { crossBuildQuestions } from './questions-build.mjs';
 import { Failure, runScript } from './run-command.mjs';
 import { compileTypeScript } from './typescript.mjs';
 
@@ -14,6 +15,7 @@ const bundle = (...path) => inProject('dist/freebsd-tests', ...path);
 
 const RUN_SH = `#!/bin/sh
 # Runs the kernel and privileged tests with $RUNTIME, else node, else bun. An argument picks tests by their name.
+#   sh run.sh --record DIR   asks the kernel instead, and writes its answers to DIR; needs root
 cd "$(dirname "$0")" || exit 1
 
 for candidate in \${RUNTIME:-node bun}; do
@@ -25,6 +27,10 @@ done
 if [ -z "$runtime" ]; then
   echo "\${RUNTIME:-node or bun} was not found in PATH; set RUNTIME to one of them." >&2
   exit 1
+fi
+
+if [ "$1" = --record ]; then
+  exec "$runtime" test/conformance/ask.js "$@"
 fi
 
 # The first lines say which runtime and which kernel, the last one how it went.
@@ -56,7 +62,10 @@ await runScript(() => {
     if (existsSync(inProject('build', folder))) cpSync(inProject('build', folder), bundle(folder), withoutVitest);
   }
   const { zig } = installPrebuildTools();
-  for (const arch of PREBUILT_ARCHITECTURES) crossBuildHelper(arch, zig, bundle('helpers', `measure-${arch}`));
+  for (const arch of PREBUILT_ARCHITECTURES) {
+    crossBuildHelper(arch, zig, bundle('helpers', `measure-${arch}`));
+    crossBuildQuestions(arch, zig, bundle('helpers', `questions-${arch}`));
+  }
   // Recordings are data: the compiler does not carry them along.
   const recordings = inProject('test/conformance');
   if (existsSync(recordings)) cpSync(recordings, bundle('test/conformance'), withoutTypeScript);

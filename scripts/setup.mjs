@@ -7,6 +7,7 @@ import { installDependencies } from './dependencies.mjs';
 import { buildHelper } from './helper-build.mjs';
 import { kernelInUse } from './kernel-in-use.mjs';
 import { buildNative } from './native-build.mjs';
+import { buildQuestions } from './questions-build.mjs';
 import { Failure, runScript } from './run-command.mjs';
 import { compileTypeScript } from './typescript.mjs';
 
@@ -18,10 +19,11 @@ function checkNode() {
 }
 
 console.log(kernelInUse);
-await runScript(() => {
+await runScript(async () => {
   checkNode();
   installDependencies();
   buildNative();
   buildHelper();
+  await buildQuestions();
   compileTypeScript();
 });
