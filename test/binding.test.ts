@@ -266,7 +266,7 @@ describe('a copy of the package', () => {
       expect(answer.message).toContain(`No addon for ${process.platform}-${process.arch} was found`);
       expect(answer.message).toContain(`${addon}: not there`);
       expect(answer.message).toContain(`${prebuild}: not there`);
-      expect(answer.message).toContain('npm run build');
+      expect(answer.message).toMatch(/npm --prefix ".*" run setup/);
     }
   });
 
@@ -278,7 +278,7 @@ describe('a copy of the package', () => {
       expect(answer.message).toContain(`The addon ${addon} does not load: `);
       expect(answer.cause).toBeDefined();
       expect(answer.message).toContain(answer.cause);
-      expect(answer.message).toContain('npm run build');
+      expect(answer.message).toMatch(/npm --prefix ".*" run setup/);
     }
   });
 
