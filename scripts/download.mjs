@@ -59,7 +59,14 @@ async function fetchInto(part, url, log) {
   }
 }
 
-// Makes sure that `path` is there and has this SHA-512.
+/**
+ * Makes sure that `path` is there and has this SHA-512.
+ *
+ * @param {string} url
+ * @param {string} sha512
+ * @param {string} path
+ * @param {{ isTTY?: boolean, write(text: string): unknown }} log
+ */
 export async function download(url, sha512, path, log = process.stderr) {
   if (existsSync(path)) {
     if ((await sha512Of(path)) === sha512) return;

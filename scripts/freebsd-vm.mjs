@@ -34,6 +34,7 @@ const USAGE = `usage: scripts/freebsd-vm [options] [part of a test's name]
                   (BASIC-CI and BASIC-CLOUDINIT have it)
   --runtime NAME  bun (default; comes from npm) or a package of FreeBSD's: node22, node24, …; may be repeated
   --user NAME     root or unprivileged (default: both); may be repeated
+  --tests DIR     (default dist/freebsd-tests)
   --memory MIB    (default 4096)
   --timeout SEC   until the machine is switched off (default 5400)
 exit status: that of the tests; 1 when the machine fails
@@ -44,6 +45,7 @@ const OPTIONS = {
   image: { type: 'string' },
   runtime: { type: 'string', multiple: true, default: ['bun'] },
   user: { type: 'string', multiple: true, default: ['root', 'unprivileged'] },
+  tests: { type: 'string', default: inProject('dist/freebsd-tests') },
   memory: { type: 'string', default: '4096' },
   timeout: { type: 'string', default: '5400' },
   help: { type: 'boolean', short: 'h' },
@@ -71,7 +73,7 @@ function readArguments() {
   return { ...values, pattern: positionals[0] ?? '' };
 }
 
-function checkPrograms() {
+function checkPrograms({ tests }) {
   const missing = ['qemu-system-x86_64', 'qemu-img', 'xz', 'tar'].filter((name) => versionOf(name) === undefined);
   if (missing.length > 0) {
     throw new Failure(
@@ -79,8 +81,8 @@ function checkPrograms() {
         'macOS: brew install qemu xz).',
     );
   }
-  if (!existsSync(inProject('dist/freebsd-tests/run.sh'))) {
-    throw new Failure('dist/freebsd-tests is not there; run first: npm run prebuild && npm run bundle:freebsd');
+  if (!existsSync(join(tests, 'run.sh'))) {
+    throw new Failure(`There are no tests in ${tests}; run first: npm run prebuild && npm run bundle:freebsd`);
   }
 }
 
@@ -159,7 +161,7 @@ shutdown -p now
 // The second disk: an archive, which needs no file system.
 function writeJob(options, folder, mark) {
   mkdirSync(join(folder, 'bin'), { recursive: true });
-  cpSync(inProject('dist/freebsd-tests'), join(folder, 'freebsd-tests'), { recursive: true });
+  cpSync(options.tests, join(folder, 'freebsd-tests'), { recursive: true });
   if (options.runtime.includes('bun')) cpSync(installBun('freebsd', 'x64'), join(folder, 'bin/bun'));
   writeFileSync(join(folder, 'job.sh'), jobScript(options, mark));
   runQuietly('Packing the tests', 'tar', ['-cf', `${folder}.tar`, '-C', folder, '.']);
@@ -244,7 +246,7 @@ await runScript(async () => {
     console.log(USAGE);
     return;
   }
-  checkPrograms();
+  checkPrograms(options);
   const folder = mkdtempSync(join(tmpdir(), 'freebsd-vm-'));
   try {
     const mark = `=== ${randomUUID()}`;

@@ -46,7 +46,7 @@ describe.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md'])('the commands tha
   const text = readFileSync(inProject(file), 'utf8');
   // In shell blocks a command a line, in the text between backquotes.
   const commands = [
-    ...blocksOf('sh', text).flatMap((block) => block.split('\n')),
+    ...blocksOf('sh', text).flatMap((block) => (block ?? '').split('\n')),
     ...[...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code ?? ''),
   ].map((line) => line.replace(/\s+#.*/, '').trim());
 
