@@ -35,10 +35,13 @@ const USAGE = `usage: scripts/freebsd-vm [options] [part of a test's name]
   --runtime NAME  bun (default; comes from npm) or a package of FreeBSD's: node22, node24, …; may be repeated
   --user NAME     root or unprivileged (default: both); may be repeated
   --tests DIR     (default dist/freebsd-tests)
+  --accel NAME    what QEMU runs it on: kvm, hvf, or tcg, which emulates and always works (default: what is there)
   --memory MIB    (default 4096)
   --timeout SEC   until the machine is switched off (default 5400)
 exit status: that of the tests; 1 when the machine fails
 Needs qemu-system-x86_64, qemu-img and xz (Debian, Ubuntu: qemu-system-x86 qemu-utils xz-utils).`;
+
+const ACCELERATORS = ['kvm', 'hvf', 'tcg'];
 
 const OPTIONS = {
   release: { type: 'string', default: Object.keys(images).at(-1) },
@@ -46,6 +49,7 @@ const OPTIONS = {
   runtime: { type: 'string', multiple: true, default: ['bun'] },
   user: { type: 'string', multiple: true, default: ['root', 'unprivileged'] },
   tests: { type: 'string', default: inProject('dist/freebsd-tests') },
+  accel: { type: 'string' },
   memory: { type: 'string', default: '4096' },
   timeout: { type: 'string', default: '5400' },
   help: { type: 'boolean', short: 'h' },
@@ -63,6 +67,7 @@ function readArguments() {
     positionals.length > 1 && 'at most one part of a name',
     ...values.runtime.map((name) => !/^(bun|node\d*)$/.test(name) && `'${name}' is not bun, node or node<major>`),
     ...values.user.map((name) => !['root', 'unprivileged'].includes(name) && `'${name}' is not root or unprivileged`),
+    values.accel !== undefined && !ACCELERATORS.includes(values.accel) && `--accel is not ${ACCELERATORS.join(', ')}`,
     ...['memory', 'timeout'].map((name) => !/^[1-9]\d*$/.test(values[name]) && `--${name} is not a number`),
     values.image === undefined &&
       images[values.release] === undefined &&
@@ -167,18 +172,17 @@ function writeJob(options, folder, mark) {
   runQuietly('Packing the tests', 'tar', ['-cf', `${folder}.tar`, '-C', folder, '.']);
 }
 
-function accelerator() {
+function findAccelerator() {
   try {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
-    return ['-accel', 'kvm', '-cpu', 'host'];
+    return 'kvm';
   } catch {
-    if (process.platform === 'darwin' && process.arch === 'x64') return ['-accel', 'hvf', '-cpu', 'host'];
-    console.error('No KVM here (/dev/kvm): the machine is emulated, and many times slower.');
-    return ['-accel', 'tcg', '-cpu', 'max'];
+    return process.platform === 'darwin' && process.arch === 'x64' ? 'hvf' : 'tcg';
   }
 }
 
-function boot(image, folder, { memory, timeout, runtime }, mark) {
+function boot(image, folder, { accel = findAccelerator(), memory, timeout, runtime }, mark) {
+  if (accel === 'tcg') console.error('The machine is emulated (no KVM, no HVF), and many times slower.');
   const disk = join(folder, 'disk.qcow2');
   const { format } = JSON.parse(runQuietly('Reading the image', 'qemu-img', ['info', '--output=json', image]));
   runQuietly('Making a throw-away disk', 'qemu-img', [
@@ -191,7 +195,7 @@ function boot(image, folder, { memory, timeout, runtime }, mark) {
       ...[
         '-machine',
         'q35',
-        ...accelerator(),
+        ...['-accel', accel, '-cpu', accel === 'tcg' ? 'max' : 'host'],
         '-m',
         memory,
         '-smp',
