@@ -17,13 +17,19 @@ const onFreeBSD = process.platform === 'freebsd';
 
 let loaded: NativeBinding | undefined;
 
+const inPackage = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
 /** The places an addon may be in, best first: what was built here, then what came with the package. */
 function candidates(): string[] {
   const prebuild = `prebuilds/${process.platform}-${process.arch}/freebsd-capsule.node`;
-  return ['build/Release/freebsd_capsule.node', prebuild].map((path) =>
-    fileURLToPath(new URL(`../${path}`, import.meta.url)),
-  );
+  return ['build/Release/freebsd_capsule.node', prebuild].map(inPackage);
 }
+
+const SHIPPED = 'Prebuilt addons come for FreeBSD 14 and newer (x64, arm64) and for Linux with glibc >= 2.28 (x64).';
+
+/** What helps against every failure to load. */
+const howToBuild = () =>
+  `Build it from source (npm, python3, a C++ compiler): npm --prefix "${inPackage('.')}" run setup`;
 
 /**
  * Tells which kernel this process may use. The answer does not touch the addon: 'none' is what a platform other than
@@ -65,7 +71,7 @@ function load(syscall: string): NativeBinding {
       // A binary that is there and does not load is the news; one further down the list would hide it.
       throw notSupported(
         syscall,
-        `The addon ${path} does not load: ${String(cause)}. Rebuild it: npm run build`,
+        `The addon ${path} does not load: ${String(cause)}\n${SHIPPED}\n${howToBuild()}`,
         cause,
       );
     }
@@ -82,7 +88,7 @@ function load(syscall: string): NativeBinding {
   throw notSupported(
     syscall,
     `No addon for ${process.platform}-${process.arch} was found.\n${tried.map((line) => `  - ${line}`).join('\n')}\n` +
-      'Build it from source in the package folder (Node, npm, python3 and a C++ compiler): npm run build',
+      `${SHIPPED}\n${howToBuild()}`,
   );
 }
 

@@ -12,6 +12,7 @@ export interface ExplanationContext {
 
 /** A set of rights: a `Rights`, or a `Set` of names. */
 export interface HeldRights extends Iterable<string> {
+  /** Tells whether the right is in the set. */
   has(right: Right): boolean;
 }
 
@@ -44,6 +45,8 @@ const longestChain = 100;
  *
  * @see [rights(4)](https://man.freebsd.org/cgi/man.cgi?query=rights&sektion=4),
  * [cap_enter(2)](https://man.freebsd.org/cgi/man.cgi?query=cap_enter&sektion=2)
+ * @returns true for a refusal of capability mode (ECAPMODE) or of capability rights (ENOTCAPABLE)
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts
@@ -64,6 +67,10 @@ export function isCapabilityError(error: unknown): error is NodeJS.ErrnoExceptio
  * In capability mode it also explains the errors that do not say so: a module that is there and is not found, a name
  * that cannot be looked up, a refused connection, `EPERM` from `process.memoryUsage()`. Gives undefined for every
  * other error. Never throws.
+ *
+ * @see [capsicum(4)](https://man.freebsd.org/cgi/man.cgi?query=capsicum&sektion=4)
+ * @returns a sentence or more for people, or undefined for an error that is not about capabilities
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts

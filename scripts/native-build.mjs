@@ -9,7 +9,8 @@ import { Failure, runQuietly, versionOf } from './run-command.mjs';
 
 const ADDON = 'build/Release/freebsd_capsule.node';
 
-function newest(path) {
+// When the last of what is in a folder was changed.
+export function newest(path) {
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;
   // The folder's own time counts too: it moves when a file is removed.
@@ -44,20 +45,22 @@ function checkTools() {
   if (missing.length > 0) throw new Failure(`The addon cannot be built here:\n  ${missing.join('\n  ')}`);
 }
 
-function nodeGypEnvironment() {
+function nodeGypEnvironment(modules) {
   // npm hands its own settings down as npm_config_*, and node-gyp lets them outrank its command line: a `nodedir` or
   // `target` in somebody's .npmrc would send it to other headers.
   const { npm_config_nodedir, npm_config_target, npm_config_disturl, npm_config_dist_url, ...rest } = process.env;
-  return rest;
+  // binding.gyp asks for node-addon-api by name.
+  return { ...rest, NODE_PATH: modules };
 }
 
-export function buildNative() {
+// `modules`: the node_modules with node-gyp and the headers.
+export function buildNative(modules) {
   if (isUpToDate()) return;
   checkTools();
   const gyp = (...args) =>
-    runQuietly('Building the addon', process.execPath, [inProject('node_modules/node-gyp/bin/node-gyp.js'), ...args], {
-      env: nodeGypEnvironment(),
+    runQuietly('Building the addon', process.execPath, [join(modules, 'node-gyp/bin/node-gyp.js'), ...args], {
+      env: nodeGypEnvironment(modules),
     });
-  gyp('configure', `--nodedir=${nodeHeaders()}`);
+  gyp('configure', `--nodedir=${nodeHeaders(modules)}`);
   gyp('build', `--jobs=${availableParallelism()}`);
 }

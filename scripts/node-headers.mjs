@@ -5,7 +5,6 @@
 // of `node-api-headers`. The addon needs no others, since it uses Node-API alone.
 
 import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { inProject } from './project.mjs';
 
@@ -50,10 +49,10 @@ function headersOfRunningNode() {
   return ['node_api.h', 'common.gypi'].every((name) => existsSync(join(include, name))) ? nodedir : undefined;
 }
 
-function headersOfOurOwn() {
+function headersOfOurOwn(modules) {
   const nodedir = inProject('build/headers');
   const include = join(nodedir, 'include/node');
-  const source = createRequire(inProject('package.json'))('node-api-headers').include_dir;
+  const source = join(modules, 'node-api-headers/include');
   rmSync(nodedir, { recursive: true, force: true });
   mkdirSync(include, { recursive: true });
   cpSync(source, include, { recursive: true });
@@ -63,6 +62,6 @@ function headersOfOurOwn() {
 }
 
 // Returns the folder for node-gyp's --nodedir.
-export function nodeHeaders() {
-  return headersOfRunningNode() ?? headersOfOurOwn();
+export function nodeHeaders(modules) {
+  return headersOfRunningNode() ?? headersOfOurOwn(modules);
 }

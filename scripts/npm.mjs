@@ -2,7 +2,7 @@
 
 import { Failure, runQuietly, versionOf } from './run-command.mjs';
 
-function npmCommand() {
+export function npmCommand() {
   const cli = process.env.npm_execpath;
   // Yarn and pnpm set the same variable; the lockfile is npm's.
   if (cli?.endsWith('npm-cli.js')) return [process.execPath, cli];

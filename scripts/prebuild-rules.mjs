@@ -4,10 +4,28 @@
 import { readSharedLibrary } from './elf.mjs';
 
 const ENTRY_POINTS = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
-const LIBRARIES = ['libc.so.7', 'libm.so.5', 'libthr.so.3'];
-// FreeBSD 14.0's libc ends at 1.7; 1.8 came with 15.0.
-const NEWEST_VERSION = [1, 7];
-const MAXIMUM_SIZE = 300 * 1024;
+// What each platform's oldest supported C library has. FreeBSD 14.0's ends at FBSD_1.7 (1.8 came with 15.0), and versions
+// say too little there: symbols without one link all the same, hence the list in native/allowed-symbols.txt. glibc puts a
+// version on everything it offers; the list would only be a second, longer copy of it.
+const PLATFORMS = {
+  freebsd: {
+    libraries: ['libc.so.7', 'libm.so.5', 'libthr.so.3'],
+    oldest: 'FreeBSD 14.0',
+    version: /^FBSD_(\d+)\.(\d+)/,
+    newest: [1, 7],
+    listed: true,
+    maximumSize: 300 * 1024,
+  },
+  linux: {
+    libraries: ['libc.so.6', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', 'librt.so.1', 'ld-linux-x86-64.so.2'],
+    oldest: 'glibc 2.28',
+    version: /^GLIBC_(\d+)\.(\d+)/,
+    newest: [2, 28],
+    listed: false,
+    // The simulated kernel is as large as what it is simulated for.
+    maximumSize: 600 * 1024,
+  },
+};
 
 // One symbol a line, `#` starts a comment, a trailing `*` stands for any ending.
 export function readAllowList(text) {
@@ -21,16 +39,17 @@ export function readAllowList(text) {
   return (symbol) => exact.has(symbol) || prefixes.some((prefix) => symbol.startsWith(prefix));
 }
 
-function isNewer(version) {
-  const match = /^FBSD_(\d+)\.(\d+)$/.exec(version);
-  // FBSDprivate_1.0 and the like promise nothing from one release to the next.
+function isNewer(version, rules) {
+  const match = rules.version.exec(version);
+  // FBSDprivate_1.0, GLIBC_PRIVATE and the like promise nothing from one release to the next.
   if (!match) return true;
   const [major, minor] = [Number(match[1]), Number(match[2])];
-  return major > NEWEST_VERSION[0] || (major === NEWEST_VERSION[0] && minor > NEWEST_VERSION[1]);
+  return major > rules.newest[0] || (major === rules.newest[0] && minor > rules.newest[1]);
 }
 
 // Returns the complaints, one sentence each; none when the addon may ship.
-export function complaintsAbout(bytes, { arch, isAllowed }) {
+export function complaintsAbout(bytes, { platform = 'freebsd', arch, isAllowed }) {
+  const rules = PLATFORMS[platform];
   let library;
   try {
     library = readSharedLibrary(bytes);
@@ -39,18 +58,22 @@ export function complaintsAbout(bytes, { arch, isAllowed }) {
   }
   const complaints = [];
   if (library.arch !== arch) complaints.push(`it is for ${library.arch}, not ${arch}`);
-  if (bytes.length > MAXIMUM_SIZE) complaints.push(`it has ${bytes.length} bytes; the limit is ${MAXIMUM_SIZE}`);
+  if (bytes.length > rules.maximumSize) {
+    complaints.push(`it has ${bytes.length} bytes; the limit is ${rules.maximumSize}`);
+  }
   if (!library.stripped) complaints.push('it is not stripped');
-  for (const name of library.needed.filter((needed) => !LIBRARIES.includes(needed))) {
-    complaints.push(`it needs the library ${name}; allowed are ${LIBRARIES.join(', ')}`);
+  for (const name of library.needed.filter((needed) => !rules.libraries.includes(needed))) {
+    complaints.push(`it needs the library ${name}; allowed are ${rules.libraries.join(', ')}`);
   }
   for (const { name, version } of library.imports) {
-    if (!isAllowed(name))
+    if (rules.listed && !isAllowed(name)) {
       complaints.push(`it needs the symbol ${name}, which native/allowed-symbols.txt does not list`);
-    if (version !== undefined && isNewer(version)) {
-      complaints.push(
-        `it needs ${name}@${version}, which is newer than FreeBSD 14.0 (FBSD_${NEWEST_VERSION.join('.')})`,
-      );
+    }
+    if (!rules.listed && version === undefined && !name.startsWith('napi_')) {
+      complaints.push(`it needs the symbol ${name}, which no version of the C library is known to have`);
+    }
+    if (version !== undefined && isNewer(version, rules)) {
+      complaints.push(`it needs ${name}@${version}, which is newer than ${rules.oldest}`);
     }
   }
   for (const name of ENTRY_POINTS.filter((entry) => !library.exports.includes(entry))) {

@@ -1,17 +1,15 @@
-// Cross-builds the addon for FreeBSD x64 and arm64 on any Linux or macOS: cmake-js drives cmake, zig is the compiler and
-// brings FreeBSD's headers. Leaves prebuilds/ checked, and compile_commands.json in build/freebsd-<arch>/ for editors and
-// clang-tidy.
+// Cross-builds the addons that ship on any Linux or macOS: cmake-js drives cmake, zig is the compiler and brings the
+// headers of each C library. Leaves prebuilds/ checked, and compile_commands.json in build/<platform>-<arch>/ for editors
+// and clang-tidy.
 
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { checkPrebuilds, PREBUILT_ARCHITECTURES, prebuildPath } from './check-prebuild.mjs';
+import { checkPrebuilds } from './check-prebuild.mjs';
 import { installDependencies } from './dependencies.mjs';
 import { installPrebuildTools, tools } from './prebuild-tools.mjs';
+import { PREBUILDS, prebuildPath } from './prebuilds.mjs';
 import { inProject } from './project.mjs';
 import { Failure, runQuietly, runScript, versionOf } from './run-command.mjs';
-
-// The oldest kernel that is supported: what is linked there loads on every newer one.
-const TARGETS = { x64: 'x86_64-freebsd.14.0', arm64: 'aarch64-freebsd.14.0' };
 
 function checkCmake() {
   if (versionOf('cmake') === undefined) {
@@ -22,20 +20,20 @@ function checkCmake() {
   }
 }
 
-function crossBuild(arch, { zig, cmakeJs }) {
-  const directory = inProject(`build/freebsd-${arch}`);
+function crossBuild({ name, target }, { zig, cmakeJs }) {
+  const directory = inProject(`build/${name}`);
   const cmake = (command) =>
     runQuietly(
-      `Cross-building for FreeBSD ${arch}`,
+      `Cross-building for ${name}`,
       process.execPath,
       [
         cmakeJs,
         command,
         `--out=${directory}`,
         '--config=MinSizeRel',
-        `--CDCMAKE_TOOLCHAIN_FILE=${inProject('native/zig-freebsd.cmake')}`,
+        `--CDCMAKE_TOOLCHAIN_FILE=${inProject('native/zig.cmake')}`,
         `--CDZIG=${zig}`,
-        `--CDZIG_TARGET=${TARGETS[arch]}`,
+        `--CDZIG_TARGET=${target}`,
       ],
       // zig's own place would be the home directory.
       { env: { ...process.env, ZIG_GLOBAL_CACHE_DIR: tools('zig-cache'), ZIG_LOCAL_CACHE_DIR: tools('zig-cache') } },
@@ -44,14 +42,14 @@ function crossBuild(arch, { zig, cmakeJs }) {
   cmake('build');
   const built = join(directory, 'MinSizeRel/freebsd-capsule.node');
   if (!existsSync(built)) throw new Failure(`cmake-js reported success, but there is no ${built}`);
-  mkdirSync(dirname(inProject(prebuildPath(arch))), { recursive: true });
-  copyFileSync(built, inProject(prebuildPath(arch)));
+  mkdirSync(dirname(inProject(prebuildPath(name))), { recursive: true });
+  copyFileSync(built, inProject(prebuildPath(name)));
 }
 
 await runScript(() => {
   checkCmake();
   installDependencies();
   const toolPaths = installPrebuildTools();
-  for (const arch of PREBUILT_ARCHITECTURES) crossBuild(arch, toolPaths);
+  for (const prebuild of PREBUILDS) crossBuild(prebuild, toolPaths);
   checkPrebuilds();
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as capsule from 'freebsd-capsule';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { type CraftedLibrary, craftLibrary } from './scripts/crafted-library.ts';
 import { temporaryDirectory } from './support/descriptors.ts';
 import { inChild } from './support/in-child.ts';
 
@@ -266,7 +267,7 @@ describe('a copy of the package', () => {
       expect(answer.message).toContain(`No addon for ${process.platform}-${process.arch} was found`);
       expect(answer.message).toContain(`${addon}: not there`);
       expect(answer.message).toContain(`${prebuild}: not there`);
-      expect(answer.message).toContain('npm run build');
+      expect(answer.message).toMatch(/npm --prefix ".*" run setup/);
     }
   });
 
@@ -278,7 +279,29 @@ describe('a copy of the package', () => {
       expect(answer.message).toContain(`The addon ${addon} does not load: `);
       expect(answer.cause).toBeDefined();
       expect(answer.message).toContain(answer.cause);
-      expect(answer.message).toContain('npm run build');
+      expect(answer.message).toMatch(/npm --prefix ".*" run setup/);
+    }
+  });
+
+  test.each<[string, CraftedLibrary]>([
+    ['of another machine', { machine: 183 }],
+    ['for musl', { needed: ['libc.musl-x86_64.so.1'] }],
+    ['of a newer C library', { needed: ['libc.so.6'], imports: ['from_the_future@GLIBC_9.9'] }],
+  ])('with a prebuild %s says so, and what else there is', (_, library) => {
+    writeFileSync(prebuild, craftLibrary(library));
+    for (const answer of ask()) {
+      expect(answer.code).toBe('ENOSYS');
+      expect(answer.message).toContain(`The addon ${prebuild} does not load: `);
+      expect(answer.message).toContain('Prebuilt addons come for FreeBSD 14 and newer');
+      expect(answer.message).toMatch(/npm --prefix ".*" run setup/);
+    }
+  });
+
+  test('on a machine that none was built for says so', () => {
+    for (const answer of ask("Object.defineProperty(process, 'arch', { value: 'riscv64' });")) {
+      expect(answer.code).toBe('ENOSYS');
+      expect(answer.message).toContain(`No addon for ${process.platform}-riscv64 was found`);
+      expect(answer.message).toMatch(/npm --prefix ".*" run setup/);
     }
   });
 

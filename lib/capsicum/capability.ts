@@ -10,6 +10,9 @@ import { getRights, type Implied, limitRights, type Right, type Rights } from '.
  * `limit` narrows the descriptor itself and hands it on: the object it is called on is spent afterwards (`fd` is -1),
  * so that nobody holds one whose type promises more than the kernel grants.
  *
+ * @see [rights(4)](https://man.freebsd.org/cgi/man.cgi?query=rights&sektion=4)
+ * @since FreeBSD 14.0
+ *
  * @example
  * ```ts
  * import { openSync } from 'node:fs';

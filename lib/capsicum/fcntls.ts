@@ -35,6 +35,7 @@ export function fcntlNames(mask: number): FcntlCommand[] {
  * @param commands any of `'getfl'`, `'setfl'`, `'getown'`, `'setown'`; none at all is allowed
  * @throws `ENOTCAPABLE` when a command is not allowed now; `EBADF` when the descriptor is not open
  * @see [cap_fcntls_limit(2)](https://man.freebsd.org/cgi/man.cgi?query=cap_fcntls_limit&sektion=2)
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts
@@ -54,6 +55,7 @@ export function limitFcntls(fd: DescriptorLike, commands: Iterable<FcntlCommand>
  *
  * @throws `EBADF` when the descriptor is not open
  * @see [cap_fcntls_get(2)](https://man.freebsd.org/cgi/man.cgi?query=cap_fcntls_get&sektion=2)
+ * @since FreeBSD 14.0
  */
 export function getFcntls(fd: DescriptorLike): readonly FcntlCommand[] {
   const number = toFd(fd);

@@ -64,6 +64,7 @@ export function ioctlNumbers(commands: unknown, name = 'commands'): number[] | n
  * @param commands names or numbers; none at all is allowed; `'all'` keeps a descriptor that was never limited as it is
  * @throws `ENOTCAPABLE` when a command is not allowed now (also for `'all'` when there is a list); `EBADF`
  * @see [cap_ioctls_limit(2)](https://man.freebsd.org/cgi/man.cgi?query=cap_ioctls_limit&sektion=2)
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts
@@ -83,6 +84,7 @@ export function limitIoctls(fd: DescriptorLike, commands: 'all' | Iterable<Ioctl
  *
  * @throws `EBADF` when the descriptor is not open
  * @see [cap_ioctls_get(2)](https://man.freebsd.org/cgi/man.cgi?query=cap_ioctls_get&sektion=2)
+ * @since FreeBSD 14.0
  */
 export function getIoctls(fd: DescriptorLike): 'all' | readonly IoctlCommand[] {
   const number = toFd(fd);

@@ -12,6 +12,7 @@ import { workerUnsupported } from '../errors.ts';
  * @throws `ENOSYS` when the kernel has no capability mode or there is no FreeBSD kernel;
  * `ERR_WORKER_UNSUPPORTED_OPERATION` in a worker thread
  * @see [cap_enter(2)](https://man.freebsd.org/cgi/man.cgi?query=cap_enter&sektion=2)
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts
@@ -31,6 +32,7 @@ export function enter(): void {
  *
  * @throws `ENOSYS` when there is no FreeBSD kernel to ask
  * @see [cap_getmode(2)](https://man.freebsd.org/cgi/man.cgi?query=cap_getmode&sektion=2)
+ * @since FreeBSD 14.0
  */
 export function isSandboxed(): boolean {
   return native('cap_getmode').capGetMode();

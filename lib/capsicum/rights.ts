@@ -27,7 +27,12 @@ const MASKS: ReadonlyMap<string, bigint> = (() => {
   return masks;
 })();
 
-/** The names of all rights, in the order of `sys/capsicum.h`, composites last. */
+/**
+ * The names of all rights, in the order of `sys/capsicum.h`, composites last.
+ *
+ * @see [rights(4)](https://man.freebsd.org/cgi/man.cgi?query=rights&sektion=4)
+ * @since FreeBSD 14.0
+ */
 export const RIGHTS: readonly Right[] = Object.freeze([...MASKS.keys()]) as readonly Right[];
 
 function maskOfNames(names: Iterable<unknown>): bigint {
@@ -51,6 +56,8 @@ let ofMask: (mask: bigint) => Rights;
  *
  * A right is a name; composites are the kernel's: `pread` is `seek` and `read`, and a set that has both has `pread`.
  * Iterating gives each right once, without those that another one of the set brings along.
+ *
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts
@@ -240,6 +247,7 @@ const scratch = new Uint32Array(4);
  *
  * @throws `EBADF` when the descriptor is not open; the argument errors of every descriptor argument
  * @see [cap_rights_get(3)](https://man.freebsd.org/cgi/man.cgi?query=cap_rights_get&sektion=3)
+ * @since FreeBSD 14.0
  */
 export function getRights(fd: DescriptorLike): Rights {
   const number = toFd(fd);
@@ -277,6 +285,7 @@ export function knownRights(): Rights {
  * when the running kernel does not know one; `ERR_INVALID_ARG_VALUE` for a name that rights(4) does not have. After an
  * error the descriptor is as it was.
  * @see [cap_rights_limit(2)](https://man.freebsd.org/cgi/man.cgi?query=cap_rights_limit&sektion=2)
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts

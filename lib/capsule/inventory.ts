@@ -36,8 +36,11 @@ export type DescriptorOwner = 'stdio' | 'runtime' | 'server' | 'socket' | 'calle
 
 /** One open descriptor of this process. */
 export interface DescriptorInfo {
+  /** Its number in this process. */
   readonly fd: number;
+  /** What it is open on. */
   readonly kind: DescriptorKind;
+  /** Who uses it. */
   readonly owner: DescriptorOwner;
   /** Path of a file, directory, device, fifo; absent where the kernel does not know it (any more). */
   readonly path?: string;
@@ -53,9 +56,13 @@ export interface DescriptorInfo {
   readonly jid?: number;
   /** How it was opened; `'unknown'` where the kernel does not tell (in capability mode, without the right `fcntl`). */
   readonly access: 'none' | 'read' | 'write' | 'read-write' | 'unknown';
+  /** Whether a program that this process executes is without it. */
   readonly closeOnExec: boolean;
+  /** The rights it has; all of them, unless it was limited. */
   readonly rights: Rights;
+  /** The ioctls that are allowed on it; `'all'` unless it was limited. */
   readonly ioctls: 'all' | readonly IoctlCommand[];
+  /** The fcntls that are allowed on it. */
   readonly fcntls: readonly FcntlCommand[];
 }
 
@@ -195,6 +202,7 @@ export function listOpenDescriptors(): NativeDescriptor[] {
  *
  * @throws `ENOSYS` when there is no FreeBSD kernel
  * @see [sysctl(3)](https://man.freebsd.org/cgi/man.cgi?query=sysctl&sektion=3), KERN_PROC_FILEDESC
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts

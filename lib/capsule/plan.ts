@@ -15,7 +15,9 @@ export type ServerLike = NetServer | { address(): unknown } | { readonly address
 
 /** A descriptor of the caller's, with what it is to keep. */
 export interface DescriptorPlan {
+  /** The descriptor. */
   readonly fd: DescriptorLike;
+  /** The rights it keeps, at most those it has. */
   readonly rights: Rights | Iterable<Right>;
   /** Default: none. */
   readonly ioctls?: 'all' | Iterable<IoctlCommand>;
@@ -25,6 +27,7 @@ export interface DescriptorPlan {
 
 /** A directory to open, with what it is to be used for afterwards. */
 export interface DirectoryPlan {
+  /** Where it is; opened while `seal` may still open paths. */
   readonly path: string | Buffer | URL;
   /** Default: `Directory.READ`. */
   readonly rights?: Rights | Iterable<Right>;
@@ -69,7 +72,7 @@ export interface SealPlan<Names extends string = string> {
 }
 
 /** A checked `DirectoryPlan`. */
-export interface PlannedDirectory {
+interface PlannedDirectory {
   readonly name: string;
   readonly path: string | Buffer;
   readonly rights: Rights;

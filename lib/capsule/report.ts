@@ -6,6 +6,7 @@ import type { Limits } from './roles.ts';
 
 /** One step of `seal`, in the order they are taken. */
 export interface SealStep {
+  /** Which one. */
   readonly name: SealStepName;
   /** `'done'`: taken and, where the kernel can be asked, read back. `'left'`: the plan says not to. */
   readonly state: 'done' | 'left';
@@ -28,6 +29,7 @@ export type SealStepName =
 
 /** A descriptor as it was before the seal, and what it is limited to since. */
 export interface SealedDescriptor {
+  /** As the kernel had it when the plan was checked. */
   readonly before: DescriptorInfo;
   /** Read back from the kernel; absent for a descriptor that was closed. */
   readonly after?: Limits;
@@ -35,8 +37,11 @@ export interface SealedDescriptor {
 
 /** The data of a report, as `toJSON` gives it. */
 export interface SealReportData {
+  /** Which kernel enforces it; the `'simulated'` one enforces nothing. */
   readonly kernel: { readonly kind: 'freebsd' | 'simulated'; readonly release: string };
+  /** Every step, in the order they were taken. */
   readonly steps: readonly SealStep[];
+  /** Every descriptor, by number. */
   readonly descriptors: readonly SealedDescriptor[];
 }
 

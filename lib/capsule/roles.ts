@@ -12,8 +12,11 @@ import type { DescriptorInfo } from './inventory.ts';
 
 /** What a descriptor is limited to. Ioctls and fcntls are limited to lists, empty where there is no such right. */
 export interface Limits {
+  /** The rights that are left. */
   readonly rights: Rights;
+  /** The ioctls that are allowed, or `'all'`. */
   readonly ioctls: 'all' | readonly (IoctlName | number)[];
+  /** The fcntls that are allowed. */
   readonly fcntls: readonly FcntlCommand[];
 }
 

@@ -330,6 +330,7 @@ let underway = false;
  * `EPERM` for `user` or `group` without privilege; `ENOSYS` without a FreeBSD kernel;
  * `ERR_WORKER_UNSUPPORTED_OPERATION` in a worker thread
  * @see [capsicum(4)](https://man.freebsd.org/cgi/man.cgi?query=capsicum&sektion=4)
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts

@@ -11,7 +11,7 @@ import type { NativePath } from '../native.ts';
 export type RelativePath = string | Uint8Array;
 
 /** Makes the error of a path that leads outside of its directory. */
-export function leadsOutside(syscall: string, path: string): NodeJS.ErrnoException {
+function leadsOutside(syscall: string, path: string): NodeJS.ErrnoException {
   const shown = path.replaceAll('\0', '\\0');
   const error: NodeJS.ErrnoException = new Error(
     `ENOTCAPABLE: capabilities insufficient, ${syscall} '${shown}': the path leads outside of the directory`,

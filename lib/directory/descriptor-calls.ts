@@ -3,7 +3,7 @@
  * the runtime's own.
  */
 
-import fs, { type BigIntStats, type Stats } from 'node:fs';
+import fs, { type BigIntStats } from 'node:fs';
 import { invalidArgType } from '../errors.ts';
 import { type Operation, step } from './operation.ts';
 
@@ -89,5 +89,3 @@ export function* copyBytes(from: number, to: number): Operation<void> {
     yield* writeBytes(to, buffer.subarray(0, length));
   }
 }
-
-export type { BigIntStats, Stats };

@@ -33,14 +33,14 @@ export interface IntoOptions {
 type Encoding = BufferEncoding | { readonly encoding?: BufferEncoding | null } | null;
 type BufferOptions = 'buffer' | { readonly encoding: 'buffer' };
 
-/** Options of `readFile`. */
+/** Options of `readFile`: [those of `node:fs/promises`](https://nodejs.org/api/fs.html#fspromisesreadfilepath-options). */
 export interface ReadFileOptions {
   readonly encoding?: BufferEncoding | null;
   readonly flag?: string | number;
   readonly signal?: AbortSignal;
 }
 
-/** Options of `writeFile` and `appendFile`. */
+/** Options of `writeFile` and `appendFile`: [those of `node:fs/promises`](https://nodejs.org/api/fs.html#fspromiseswritefilefile-data-options). */
 export interface WriteFileOptions {
   readonly encoding?: BufferEncoding | null;
   readonly mode?: number | string;
@@ -49,19 +49,19 @@ export interface WriteFileOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Options of `mkdir`. */
+/** Options of `mkdir`: [those of `node:fs/promises`](https://nodejs.org/api/fs.html#fspromisesmkdirpath-options). */
 export interface MakeDirectoryOptions {
   readonly recursive?: boolean;
   readonly mode?: number | string;
 }
 
-/** Options of `rm`. */
+/** Options of `rm`: [those of `node:fs/promises`](https://nodejs.org/api/fs.html#fspromisesrmpath-options), but for retries. */
 export interface RemoveOptions {
   readonly recursive?: boolean;
   readonly force?: boolean;
 }
 
-/** Options of `readdir`. */
+/** Options of `readdir`: [those of `node:fs/promises`](https://nodejs.org/api/fs.html#fspromisesreaddirpath-options). */
 export interface ListOptions {
   readonly encoding?: BufferEncoding | 'buffer' | null;
   readonly recursive?: boolean;
@@ -94,6 +94,7 @@ const NEVER: readonly Right[] = ['fchdir', 'fchroot'];
  *
  * @see [openat(2)](https://man.freebsd.org/cgi/man.cgi?query=openat&sektion=2),
  * [rights(4)](https://man.freebsd.org/cgi/man.cgi?query=rights&sektion=4)
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts

@@ -5,7 +5,7 @@ import { bytesOf, type FileData, promised, readAll, writeBytes } from './descrip
 import { runLater } from './operation.ts';
 import { SharedDescriptor } from './shared-descriptor.ts';
 
-/** Options of `FileHandle#read`. */
+/** Options of `FileHandle#read`: [those of Node's](https://nodejs.org/api/fs.html#filehandlereadoptions). */
 export interface ReadOptions<View extends NodeJS.ArrayBufferView> {
   readonly buffer?: View;
   readonly offset?: number;
@@ -209,7 +209,7 @@ export class FileHandle implements AsyncDisposable {
   }
 }
 
-/** Options of `FileHandle#createReadStream`, as Node has them. */
+/** Options of `FileHandle#createReadStream`: [those of Node's](https://nodejs.org/api/fs.html#filehandlecreatereadstreamoptions). */
 export interface HandleReadStreamOptions {
   readonly encoding?: BufferEncoding;
   readonly autoClose?: boolean;
@@ -220,7 +220,7 @@ export interface HandleReadStreamOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Options of `FileHandle#createWriteStream`, as Node has them. */
+/** Options of `FileHandle#createWriteStream`: [those of Node's](https://nodejs.org/api/fs.html#filehandlecreatewritestreamoptions). */
 export interface HandleWriteStreamOptions {
   readonly encoding?: BufferEncoding;
   readonly autoClose?: boolean;

@@ -6,7 +6,7 @@ import { native } from '../binding.ts';
 import type { DirectoryCalls } from '../native.ts';
 
 /** One call of an operation, in its two forms. */
-export interface Call {
+interface Call {
   now(): unknown;
   later(): Promise<unknown>;
 }
@@ -68,7 +68,7 @@ export async function runLater<Result>(operation: Operation<Result>, signal?: Ab
 }
 
 /** The error of a file-system call that was aborted, as Node makes it. */
-export function abortError(signal: AbortSignal): Error {
+function abortError(signal: AbortSignal): Error {
   const error = new Error('The operation was aborted', { cause: signal.reason });
   error.name = 'AbortError';
   return Object.assign(error, { code: 'ABORT_ERR' });

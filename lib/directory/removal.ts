@@ -17,7 +17,7 @@ const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoExc
 const ATTEMPTS = 100;
 
 /** Splits off the last name of a path. */
-export function splitPath(path: NativePath): { parent: NativePath; name: NativePath } {
+function splitPath(path: NativePath): { parent: NativePath; name: NativePath } {
   const bytes = typeof path === 'string' ? Buffer.from(path) : Buffer.from(path);
   let end = bytes.length;
   while (end > 1 && bytes[end - 1] === 0x2f) end--;

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 
 /** Makes the error of a call on something closed, as Node's FileHandle does. */
-export function closedError(syscall: string, what: string): NodeJS.ErrnoException {
+function closedError(syscall: string, what: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${what} closed`), { code: 'EBADF', syscall });
 }
 

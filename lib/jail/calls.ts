@@ -38,7 +38,7 @@ export function hasFreeBSD15(): boolean {
 }
 
 /** Says in an error which jail it is about, and of a refusal what may be behind it. */
-export function aboutJail(error: unknown, jail: number | string | undefined): unknown {
+function aboutJail(error: unknown, jail: number | string | undefined): unknown {
   if (!(error instanceof Error) || !('syscall' in error)) return error;
   if (jail !== undefined) Object.assign(error, { jail });
   if ((error as NodeJS.ErrnoException).code !== 'EPERM') return error;

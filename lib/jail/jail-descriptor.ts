@@ -35,6 +35,7 @@ let construct: (fd: number, jid: number, owned: boolean) => JailDescriptor;
  * be attached, nor over a socket that a jailed process reads.
  *
  * @see [jail(2)](https://man.freebsd.org/cgi/man.cgi?query=jail&sektion=2)
+ * @since FreeBSD 15.0
  *
  * @example
  * ```ts

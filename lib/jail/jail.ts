@@ -31,6 +31,7 @@ export interface JailListOptions {
  * jail, only the jails below its own exist.
  *
  * @see [jail(2)](https://man.freebsd.org/cgi/man.cgi?query=jail&sektion=2)
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts
@@ -314,6 +315,7 @@ export class Jail {
  *
  * @throws `ENOSYS` when there is no FreeBSD kernel to ask; `EPERM` in capability mode, which does not tell
  * @see [jail(8)](https://man.freebsd.org/cgi/man.cgi?query=jail&sektion=8), the sysctl security.jail.jailed
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts

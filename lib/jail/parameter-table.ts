@@ -21,6 +21,7 @@ export type JailParameterType =
 
 /** One jail parameter of the running kernel. */
 export interface JailParameterInfo {
+  /** The kernel's own name. */
   readonly name: string;
   /** undefined: a type this package has no form for. */
   readonly type: JailParameterType | undefined;
@@ -78,6 +79,7 @@ export function refreshParameterTable(): ReadonlyMap<string, JailParameterInfo> 
  *
  * @throws `ENOSYS` when there is no FreeBSD kernel
  * @see [jail(8)](https://man.freebsd.org/cgi/man.cgi?query=jail&sektion=8), the sysctls `security.jail.param`
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts

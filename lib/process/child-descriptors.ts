@@ -12,6 +12,7 @@ import { streamOf } from './streams.ts';
 
 /** A descriptor for a child, with what the child may do with it. This process's own is not limited by it. */
 export interface ChildDescriptor {
+  /** The descriptor of this process that the child gets a copy of. */
   readonly fd: DescriptorLike;
   /** Default: those that it has here. */
   readonly rights?: Rights | Iterable<Right>;

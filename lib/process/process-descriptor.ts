@@ -51,6 +51,7 @@ export let describeStarted: (started: StartedProcess) => ProcessDescriptor;
  * process has ended its descriptor stays open until `close()`.
  *
  * @see [pdfork(2)](https://man.freebsd.org/cgi/man.cgi?query=pdfork&sektion=2)
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts

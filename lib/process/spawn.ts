@@ -136,6 +136,7 @@ function start(spawn: CheckedSpawn, opened: OpenedDescriptors): [pid: number, fd
  * `options.signal` has aborted already; `ENOSYS` without a FreeBSD kernel
  * @see [pdfork(2)](https://man.freebsd.org/cgi/man.cgi?query=pdfork&sektion=2),
  * [fexecve(2)](https://man.freebsd.org/cgi/man.cgi?query=fexecve&sektion=2)
+ * @since FreeBSD 14.0
  *
  * @example
  * ```ts

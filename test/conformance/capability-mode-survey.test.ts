@@ -42,7 +42,7 @@ function expectedRows(runtime: 'node' | 'bun'): SurveyRow[] {
 }
 
 function replay(executable: string): SurveyRow[] {
-  if (!existsSync(program)) throw new Error(`${program} is missing: npm run build`);
+  if (!existsSync(program)) throw new Error(`${program} is missing: npm run setup`);
   // What the program cannot remove once it is sandboxed.
   const directory = mkdtempSync(join(tmpdir(), 'survey-test-'));
   const { status, signal, stdout, stderr } = spawnSync(executable, [program], {

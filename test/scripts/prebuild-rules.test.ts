@@ -54,6 +54,36 @@ describe('each rule is enforced:', () => {
   });
 });
 
+describe('for Linux', () => {
+  const linux: CraftedLibrary = {
+    needed: ['libc.so.6', 'libm.so.6'],
+    imports: ['napi_create_function', 'fstat@GLIBC_2.2.5', 'fcntl64@GLIBC_2.28'],
+    exports: ENTRY_POINTS,
+  };
+  const linuxComplaints = (changes: CraftedLibrary) =>
+    complaintsAbout(craftLibrary({ ...linux, ...changes }), { platform: 'linux', arch: 'x64', isAllowed });
+
+  test('an addon that keeps the rules gives no complaint', () => {
+    expect(linuxComplaints({})).toEqual([]);
+    expect(linuxComplaints({ padding: 500 * 1024 })).toEqual([]);
+  });
+
+  test.each<[string, CraftedLibrary, RegExp]>([
+    [
+      'a version newer than glibc 2.28',
+      { imports: ['close_range@GLIBC_2.34'] },
+      /close_range@GLIBC_2\.34.*newer than glibc/,
+    ],
+    ['a private version', { imports: ['x@GLIBC_PRIVATE'] }, /x@GLIBC_PRIVATE, which is newer/],
+    ['a symbol of no version', { imports: ['cap_enter'] }, /cap_enter, which no version of the C library/],
+    ['a C++ library', { needed: ['libc.so.6', 'libstdc++.so.6'] }, /needs the library libstdc\+\+/],
+    ['musl', { needed: ['libc.musl-x86_64.so.1'] }, /needs the library libc\.musl/],
+    ['more than 600 KiB', { padding: 600 * 1024 }, /the limit is 614400/],
+  ])('%s', (_, changes, complaint) => {
+    expect(linuxComplaints(changes)).toEqual([expect.stringMatching(complaint)]);
+  });
+});
+
 test('all complaints are made at once', () => {
   expect(complaints({ imports: ['a@FBSD_1.9', 'b'], exports: [], unstripped: true })).toHaveLength(6);
 });

@@ -11,7 +11,7 @@ import { compiled } from './compiled.ts';
 export type Capsule = typeof capsule;
 
 /** An error as it crossed the process boundary, with what a system error carries. */
-export interface ChildError {
+interface ChildError {
   readonly name: string;
   readonly message: string;
   readonly stack?: string;

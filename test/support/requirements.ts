@@ -9,10 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { kernel } from 'freebsd-capsule';
 import { compiled } from './compiled.ts';
 
-export type Tier = 'kernel' | 'privileged' | 'unprivileged' | 'bun';
+/** 'audit' is a check of `npm run check` and no test. */
+export type Tier = 'kernel' | 'privileged' | 'unprivileged' | 'bun' | 'audit';
 export type Runtime = 'node' | 'bun';
 
-const TIERS: readonly string[] = ['kernel', 'privileged', 'unprivileged', 'bun'] satisfies Tier[];
+const TIERS: readonly string[] = ['kernel', 'privileged', 'unprivileged', 'bun', 'audit'] satisfies Tier[];
 
 export interface Requirement {
   /** The tier that this opens; without one, a skip is never a failure. */
@@ -27,11 +28,6 @@ export const runtime: Runtime = process.versions.bun === undefined ? 'node' : 'b
 export const requireFreeBSD: Requirement = {
   tier: 'kernel',
   missing: () => (process.platform === 'freebsd' ? undefined : `this is ${process.platform}, not FreeBSD`),
-};
-
-/** The simulated kernel answers. */
-export const requireSimulation: Requirement = {
-  missing: () => (kernel.kind === 'simulated' ? undefined : 'the kernel is not the simulated one'),
 };
 
 /** Root on FreeBSD: what only root may do, jails above all. */

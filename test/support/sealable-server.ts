@@ -24,16 +24,7 @@ export interface ServerOrder {
 }
 
 /** What a listening TCP socket is left with by seal(). */
-export const LISTENER = Rights.of(
-  'accept',
-  'read',
-  'write',
-  'event',
-  'shutdown',
-  'setsockopt',
-  'getpeername',
-  'getsockname',
-);
+const LISTENER = Rights.of('accept', 'read', 'write', 'event', 'shutdown', 'setsockopt', 'getpeername', 'getsockname');
 
 async function serve(order: ServerOrder): Promise<void> {
   let requests = 0;

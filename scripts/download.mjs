@@ -1,0 +1,87 @@
+// Downloads a file once: into a cache, with progress, taking up again where an interrupted download ended, and never used
+// before its SHA-512 is right.
+
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Failure } from './run-command.mjs';
+
+const MiB = 1 << 20;
+
+async function sha512Of(path) {
+  const hash = createHash('sha512');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+// On a terminal a line that is written over, elsewhere one for each tenth.
+function progress(name, total, log) {
+  let shown = -1;
+  return (received) => {
+    const percent = total > 0 ? Math.floor((received / total) * 100) : -1;
+    const step = log.isTTY ? percent : Math.floor(percent / 10);
+    if (step === shown) return;
+    shown = step;
+    const text = `${name}: ${Math.floor(received / MiB)} of ${Math.ceil(total / MiB)} MiB (${percent} %)`;
+    log.write(log.isTTY ? `\r${text}${received === total ? '\n' : ''}` : `${text}\n`);
+  };
+}
+
+async function fetchInto(part, url, log) {
+  const start = existsSync(part) ? statSync(part).size : 0;
+  let response;
+  try {
+    response = await fetch(url, start > 0 ? { headers: { range: `bytes=${start}-` } } : {});
+  } catch (error) {
+    throw new Failure(`${url} could not be reached: ${error.cause?.message ?? error.message}`);
+  }
+  // All of it is there: what was missing was the check.
+  if (response.status === 416 && start > 0) return;
+  if (!response.ok) throw new Failure(`${url}: ${response.status} ${response.statusText}`);
+  // A server may ignore the range and send everything.
+  const kept = response.status === 206 ? start : 0;
+  const total = kept + Number(response.headers.get('content-length') ?? 0);
+  let received = kept;
+  const report = progress(basename(part, '.part'), total, log);
+  const body = Readable.fromWeb(response.body);
+  body.on('data', (chunk) => {
+    received += chunk.length;
+    report(received);
+  });
+  try {
+    await pipeline(body, createWriteStream(part, { flags: kept > 0 ? 'a' : 'w' }));
+  } catch (error) {
+    throw new Failure(
+      `${url} broke off after ${received} bytes (${error.message}); run this again to go on from there.`,
+    );
+  }
+}
+
+/**
+ * Makes sure that `path` is there and has this SHA-512.
+ *
+ * @param {string} url
+ * @param {string} sha512
+ * @param {string} path
+ * @param {{ isTTY?: boolean, write(text: string): unknown }} log
+ */
+export async function download(url, sha512, path, log = process.stderr) {
+  if (existsSync(path)) {
+    if ((await sha512Of(path)) === sha512) return;
+    // Verified before it got its name, so it was changed since.
+    throw new Failure(
+      `${path} is not what was downloaded: its SHA-512 is another one. Remove it to download it again.`,
+    );
+  }
+  mkdirSync(dirname(path), { recursive: true });
+  const part = `${path}.part`;
+  await fetchInto(part, url, log);
+  const actual = await sha512Of(part);
+  if (actual !== sha512) {
+    rmSync(part);
+    throw new Failure(`${url} has the wrong SHA-512 and was thrown away.\n  expected ${sha512}\n  received ${actual}`);
+  }
+  renameSync(part, path);
+}
