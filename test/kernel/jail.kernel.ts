@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isJailed, Jail, JailDescriptor, type JailEvent, jailParameters, kernel } from 'freebsd-capsule';
@@ -818,32 +818,37 @@ jailTest(
   'who is inside learns of what others do from outside, and ends with the jail',
   async () => {
     const jail = Jail.create({ name: unique('others'), path: '/', 'children.max': 3 });
+    const folder = mkdtempSync(join(tmpdir(), 'capsule-watch-'));
+    const report = join(folder, 'report');
     const outside = jail.watch();
     const inside = childOutcome(
-      async (capsule, jid) => {
-        const { writeSync } = process.getBuiltinModule('node:fs');
+      async (capsule, { jid, path }) => {
+        const fs = process.getBuiltinModule('node:fs');
+        const fd = fs.openSync(path, 'a');
         capsule.Jail.get(jid).attach();
         const events = capsule.Jail.current()?.watch();
         capsule.enter();
-        writeSync(1, 'watching ');
-        for await (const { type } of events ?? []) writeSync(1, `${type} `);
+        fs.writeSync(fd, 'watching ');
+        for await (const { type } of events ?? []) fs.writeSync(fd, `${type} `);
       },
-      { input: jail.jid },
+      { input: { jid: jail.jid, path: report }, timeoutMs: 110_000 },
     );
+    let ended = false;
+    inside.finally(() => {
+      ended = true;
+    });
     assert.equal((await outside.next()).value?.type, 'attach');
-    // Until it has told all of it, or the watchdog ends it: nothing says when it watches.
-    for (const until = Date.now() + 2000; Date.now() < until; ) {
+    // Until it has told all of it; its watchdog is the deadline.
+    const told = () => readFileSync(report, 'utf8');
+    while (!ended && !(/^watching /.test(told()) && / set /.test(told()) && / attach /.test(told()))) {
       jail.set({ 'meta.again': String(Date.now()) });
       using child = jail.spawn('/usr/bin/true');
       await child.exited;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
     jail.remove();
-    const { signal, stdout } = await inside;
-    assert.equal(signal, 'SIGKILL');
-    assert.match(stdout, /^watching /);
-    assert.match(stdout, / set /);
-    assert.match(stdout, / attach /);
+    assert.equal((await inside).signal, 'SIGKILL');
+    rmSync(folder, { recursive: true });
     await outside.return?.();
     await jail.removed();
     assert.equal(errorOf(() => jail.attach()).code, 'EINVAL');
