@@ -2,6 +2,7 @@
 // and run.sh. Needs nothing there but `node` or `bun`, and nowhere to write.
 
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { crossBuildBenchHelper } from './bench-helper.mjs';
 import { PREBUILT_ARCHITECTURES, prebuildPath } from './check-prebuild.mjs';
 import { installDependencies } from './dependencies.mjs';
 import { crossBuildHelper } from './helper-build.mjs';
@@ -12,8 +13,8 @@ import { compileTypeScript } from './typescript.mjs';
 
 const bundle = (...path) => inProject('dist/freebsd-tests', ...path);
 
-const RUN_SH = `#!/bin/sh
-# Runs the kernel and privileged tests with $RUNTIME, else node, else bun. An argument picks tests by their name.
+const withRuntime = (what, program) => `#!/bin/sh
+# ${what} with $RUNTIME, else node, else bun.
 cd "$(dirname "$0")" || exit 1
 
 for candidate in \${RUNTIME:-node bun}; do
@@ -27,9 +28,14 @@ if [ -z "$runtime" ]; then
   exit 1
 fi
 
-# The first lines say which runtime and which kernel, the last one how it went.
-exec "$runtime" test/support/run-kernel-tests.js "$@"
+exec "$runtime" ${program} "$@"
 `;
+
+const RUN_SH = withRuntime(
+  'Runs the kernel and privileged tests (an argument picks them by their name; the last line says how it went)',
+  'test/support/run-kernel-tests.js',
+);
+const BENCH_SH = withRuntime('Runs the benchmarks (an argument picks one; --json, --output FILE)', 'bench/run.js');
 
 // Files of vitest are of no use without it.
 const withoutVitest = { recursive: true, filter: (path) => !/\.test(-d)?\.[jt]s$/.test(path) };
@@ -52,11 +58,14 @@ await runScript(() => {
   for (const arch of PREBUILT_ARCHITECTURES) cpSync(inProject(prebuildPath(arch)), itself(prebuildPath(arch)));
 
   // As in build/, so that compiled files find each other by the same paths.
-  for (const folder of ['examples', 'test/kernel', 'test/support', 'test/conformance']) {
+  for (const folder of ['bench', 'examples', 'test/kernel', 'test/support', 'test/conformance']) {
     if (existsSync(inProject('build', folder))) cpSync(inProject('build', folder), bundle(folder), withoutVitest);
   }
   const { zig } = installPrebuildTools();
-  for (const arch of PREBUILT_ARCHITECTURES) crossBuildHelper(arch, zig, bundle('helpers', `measure-${arch}`));
+  for (const arch of PREBUILT_ARCHITECTURES) {
+    crossBuildHelper(arch, zig, bundle('helpers', `measure-${arch}`));
+    crossBuildBenchHelper(arch, zig, bundle('helpers', `rights-${arch}`));
+  }
   // Recordings are data: the compiler does not carry them along.
   const recordings = inProject('test/conformance');
   if (existsSync(recordings)) cpSync(recordings, bundle('test/conformance'), withoutTypeScript);
@@ -65,5 +74,6 @@ await runScript(() => {
   const manifest = { name: 'freebsd-capsule-tests', version, private: true, type: 'module' };
   writeFileSync(bundle('package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   writeFileSync(bundle('run.sh'), RUN_SH, { mode: 0o755 });
+  writeFileSync(bundle('bench.sh'), BENCH_SH, { mode: 0o755 });
   console.log('dist/freebsd-tests is ready; on FreeBSD: sh run.sh');
 });
