@@ -1,16 +1,12 @@
-/**
- * Is reading through a Directory as fast as fs.readFile by path? Medians of several rounds, in microseconds per read, for
- * 4 KiB and for 16 MiB, on this thread and off it.
- *
- * Run it with `node build/bench/directory.js` after `npm run build`.
- */
+/** Is reading through a Directory as fast as node:fs by path: 4 KiB and 16 MiB, on this thread and off it? */
 
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Directory, kernel } from 'freebsd-capsule';
+import { Directory } from 'freebsd-capsule';
+import { report, sideBySide, times } from './row.ts';
 
-const ROUNDS = 7;
+const ROUNDS = times(15);
 
 async function perCall(count: number, work: () => unknown): Promise<number> {
   const started = performance.now();
@@ -20,7 +16,6 @@ async function perCall(count: number, work: () => unknown): Promise<number> {
 
 const home = fs.mkdtempSync(join(tmpdir(), 'bench-directory-'));
 const directory = Directory.open(home, { rights: Directory.READ });
-console.log(`${kernel.kind} ${kernel.release}, node ${process.versions.node}, bun ${process.versions.bun ?? '-'}`);
 try {
   for (const [name, size, count] of [
     ['4 KiB', 4096, 1000],
@@ -28,20 +23,23 @@ try {
   ] as const) {
     fs.writeFileSync(join(home, 'file'), Buffer.alloc(size, 'x'));
     const path = join(home, 'file');
-    const contestants: readonly [string, () => unknown][] = [
-      ['fs.promises.readFile', () => fs.promises.readFile(path)],
-      ['Directory#readFile', () => directory.readFile('file')],
-      ['fs.readFileSync', () => fs.readFileSync(path)],
-      ['Directory#readFileSync', () => directory.readFileSync('file')],
-    ];
-    const times = contestants.map((): number[] => []);
-    // In turn, so that what else the machine does falls on all of them.
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const [index, [, work]] of contestants.entries()) times[index]?.push(await perCall(count, work));
-    }
-    for (const [index, [contestant]] of contestants.entries()) {
-      const sorted = (times[index] ?? []).sort((a, b) => a - b);
-      console.log(`${name}  ${contestant.padEnd(24)} ${sorted[Math.floor(ROUNDS / 2)]?.toFixed(1)} µs`);
+    const figures = await sideBySide(ROUNDS, {
+      readFile: () => perCall(count, () => directory.readFile('file')),
+      theirReadFile: () => perCall(count, () => fs.promises.readFile(path)),
+      readFileSync: () => perCall(count, () => directory.readFileSync('file')),
+      theirReadFileSync: () => perCall(count, () => fs.readFileSync(path)),
+    });
+    for (const [verb, ours, value, against] of [
+      ['readFile', figures.readFile, figures.theirReadFile, 'fs.promises.readFile'],
+      ['readFileSync', figures.readFileSync, figures.theirReadFileSync, 'fs.readFileSync'],
+    ] as const) {
+      report({
+        question: `Directory#${verb}, ${name}`,
+        ours,
+        unit: 'µs',
+        against: { name: against, value },
+        target: { atMost: 1 },
+      });
     }
   }
 } finally {

@@ -1,20 +1,18 @@
-/**
- * How long does it take to create a jail and remove it again: from here, and with jail(8)?
- *
- * Root on FreeBSD: `node build/bench/jail.js`.
- */
+/** How long does it take to create a jail and remove it again: from here, and with jail(8)? Root. */
 
 import { execFileSync } from 'node:child_process';
 import { Jail, kernel } from 'freebsd-capsule';
+import { median, report, sideBySide, times } from './row.ts';
 
 /** Runs `round` often enough to tell, and returns the median of its milliseconds. */
-function median(rounds: number, round: (index: number) => void): number {
-  const times = Array.from({ length: rounds }, (_, index) => {
-    const started = performance.now();
-    round(index);
-    return performance.now() - started;
-  }).sort((a, b) => a - b);
-  return times[Math.floor(rounds / 2)] as number;
+function medianOf(rounds: number, round: (index: number) => void): number {
+  return median(
+    Array.from({ length: rounds }, (_, index) => {
+      const started = performance.now();
+      round(index);
+      return performance.now() - started;
+    }),
+  );
 }
 
 const name = (index: number) => `bench-${process.pid}-${index}`;
@@ -48,18 +46,23 @@ function byProgram(index: number): void {
 // The first call loads the addon and reads the kernel's list of parameters.
 byPackage(-1);
 
-const rows: [what: string, milliseconds: number][] = [
-  ['Jail.create(), remove()', median(500, byPackage)],
-  ['Jail.create({ owned }), close()', median(500, byDescriptor)],
-];
+const OFTEN = times(50);
+if (kernel.kind === 'freebsd') {
+  const { ours, owned, theirs } = await sideBySide(times(11), {
+    ours: () => medianOf(OFTEN, byPackage),
+    owned: () => medianOf(OFTEN, byDescriptor),
+    theirs: () => medianOf(3, byProgram),
+  });
+  const against = { name: 'jail -c, jail -r', value: theirs };
+  const target = { atMost: 0.1 };
+  report({ question: 'Jail.create(), remove()', ours, unit: 'ms', against, target });
+  report({ question: 'Jail.create({ owned }), close()', ours: owned, unit: 'ms', against, target });
+} else {
+  // There is no jail(8) to compare with.
+  report({ question: 'Jail.create(), remove()', ours: medianOf(10 * OFTEN, byPackage), unit: 'ms' });
+  report({ question: 'Jail.create({ owned }), close()', ours: medianOf(10 * OFTEN, byDescriptor), unit: 'ms' });
+}
 const jail = Jail.create(parameters(-2));
-rows.push(['get() of one parameter', median(500, () => jail.get('persist'))]);
-rows.push(['get() of all', median(200, () => jail.get())]);
+report({ question: 'Jail#get() of one parameter', ours: medianOf(10 * OFTEN, () => jail.get('persist')), unit: 'ms' });
+report({ question: 'Jail#get() of all', ours: medianOf(4 * OFTEN, () => jail.get()), unit: 'ms' });
 jail.remove();
-if (kernel.kind === 'freebsd') rows.push(['jail -c, jail -r', median(25, byProgram)]);
-
-console.log(`kernel: ${kernel.kind} ${kernel.release}`);
-for (const [what, milliseconds] of rows) console.log(`${what.padEnd(32)} ${milliseconds.toFixed(3).padStart(9)} ms`);
-const [here, , , , program] = rows;
-if (here !== undefined && program !== undefined)
-  console.log(`${(program[1] / here[1]).toFixed(0)} times as fast as jail(8)`);

@@ -2,16 +2,17 @@
  * What does it cost to start a process and learn of its end: spawn() against child_process.spawn(), with a small parent
  * and with one of 1 GiB?
  *
- * Run: node build/bench/spawn.js [program]. Times are medians in milliseconds: of the call itself, during which nothing
- * else of the program runs, and until the exit is known, which has the program's own time in it. Memory is what this
- * process's resident set grows by for each child that runs.
+ * Times are medians in milliseconds: of the call itself, during which nothing else of the program runs, and until the
+ * exit is known, which has the program's own time in it. Memory is what this process's resident set grows by for each
+ * child that runs.
  */
 
 import childProcess from 'node:child_process';
 import { once } from 'node:events';
-import { kernel, spawn } from 'freebsd-capsule';
+import { spawn } from 'freebsd-capsule';
+import { median, report, times } from './row.ts';
 
-const ROUNDS = Number(process.env.ROUNDS ?? 60);
+const ROUNDS = times(60);
 const GIGABYTE = 2 ** 30;
 
 const program = process.argv[2] ?? '/usr/bin/true';
@@ -39,9 +40,7 @@ async function theirs(): Promise<Sample> {
   return { call, whole: performance.now() - start };
 }
 
-const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-
-async function compare(parent: string): Promise<void> {
+async function compare(parent: string, atMost: number): Promise<void> {
   const samples: Record<'ours' | 'theirs', Sample[]> = { ours: [], theirs: [] };
   for (let round = 0; round < 5; round++) {
     await ours();
@@ -53,13 +52,18 @@ async function compare(parent: string): Promise<void> {
     samples.theirs.push(await theirs());
   }
   for (const what of ['call', 'whole'] as const) {
-    const [one, other] = [samples.ours, samples.theirs].map((list) => median(list.map((sample) => sample[what])));
-    const ratio = ((one ?? 0) / (other ?? 1)).toFixed(2);
-    console.log(`${parent}, ${what}: spawn() ${one?.toFixed(2)}, child_process ${other?.toFixed(2)}, ratio ${ratio}`);
+    const [ours, theirs] = [samples.ours, samples.theirs].map((list) => median(list.map((sample) => sample[what])));
+    report({
+      question: `spawn() of ${program}, ${parent}, ${what === 'call' ? 'the call' : 'until it is known to have ended'}`,
+      ours: ours as number,
+      unit: 'ms',
+      against: { name: 'child_process.spawn()', value: theirs as number },
+      target: { atMost },
+    });
   }
 }
 
-const CHILDREN = Number(process.env.CHILDREN ?? 200);
+const CHILDREN = times(200);
 
 /** What `CHILDREN` children that run cost this process, each in KiB. */
 async function memoryOf(start: () => () => Promise<unknown>): Promise<number> {
@@ -91,14 +95,18 @@ async function compareMemory(stdio: 'ignore' | 'pipe'): Promise<void> {
       await end;
     };
   });
-  console.log(`memory, stdio ${stdio}: spawn() ${mine.toFixed(1)} KiB, child_process ${node.toFixed(1)} KiB a child`);
+  report({
+    question: `memory of this process for each child, stdio '${stdio}'`,
+    ours: mine,
+    unit: 'KiB',
+    against: { name: 'child_process.spawn()', value: node },
+  });
 }
 
-console.log(`kernel: ${kernel.kind} ${kernel.release}, ${program}, ${ROUNDS} rounds`);
 await compareMemory('ignore');
 await compareMemory('pipe');
-await compare('small parent');
+await compare('small parent', 0.7);
 const memory = Buffer.alloc(GIGABYTE, 1);
-await compare('parent of 1 GiB');
+await compare('parent of 1 GiB', 0.3);
 // Kept to here.
 if (memory[GIGABYTE - 1] !== 1) throw new Error('memory is gone');

@@ -2,6 +2,7 @@
 // and run.sh. Needs nothing there but `node` or `bun`, and nowhere to write.
 
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { crossBuildBenchHelper } from './bench-helper.mjs';
 import { installDependencies } from './dependencies.mjs';
 import { crossBuildHelper } from './helper-build.mjs';
 import { installPrebuildTools } from './prebuild-tools.mjs';
@@ -13,9 +14,8 @@ import { compileTypeScript } from './typescript.mjs';
 
 const bundle = (...path) => inProject('dist/freebsd-tests', ...path);
 
-const RUN_SH = `#!/bin/sh
-# Runs the kernel and privileged tests with $RUNTIME, else node, else bun. An argument picks tests by their name.
-#   sh run.sh --record DIR   asks the kernel instead, and writes its answers to DIR; needs root
+const withRuntime = (what, program, first = '') => `#!/bin/sh
+# ${what} with $RUNTIME, else node, else bun.
 cd "$(dirname "$0")" || exit 1
 
 for candidate in \${RUNTIME:-node bun}; do
@@ -29,13 +29,15 @@ if [ -z "$runtime" ]; then
   exit 1
 fi
 
-if [ "$1" = --record ]; then
-  exec "$runtime" test/conformance/ask.js "$@"
-fi
-
-# The first lines say which runtime and which kernel, the last one how it went.
-exec "$runtime" test/support/run-kernel-tests.js "$@"
+${first}exec "$runtime" ${program} "$@"
 `;
+
+const RUN_SH = withRuntime(
+  'Runs the kernel and privileged tests (an argument picks them by their name; the last line says how it went), or, as root\n# with --record DIR, asks the kernel instead and writes its answers to DIR,',
+  'test/support/run-kernel-tests.js',
+  'if [ "$1" = --record ]; then\n  exec "$runtime" test/conformance/ask.js "$@"\nfi\n\n',
+);
+const BENCH_SH = withRuntime('Runs the benchmarks (an argument picks one; --json, --output FILE)', 'bench/run.js');
 
 // Files of vitest are of no use without it.
 const withoutVitest = { recursive: true, filter: (path) => !/\.test(-d)?\.[jt]s$/.test(path) };
@@ -60,13 +62,14 @@ await runScript(() => {
   for (const { name } of FREEBSD_PREBUILDS) cpSync(inProject(prebuildPath(name)), itself(prebuildPath(name)));
 
   // As in build/, so that compiled files find each other by the same paths.
-  for (const folder of ['examples', 'test/kernel', 'test/support', 'test/conformance']) {
+  for (const folder of ['bench', 'examples', 'test/kernel', 'test/support', 'test/conformance']) {
     if (existsSync(inProject('build', folder))) cpSync(inProject('build', folder), bundle(folder), withoutVitest);
   }
   const { zig } = installPrebuildTools();
   for (const { arch } of FREEBSD_PREBUILDS) {
     crossBuildHelper(arch, zig, bundle('helpers', `measure-${arch}`));
     crossBuildQuestions(arch, zig, bundle('helpers', `questions-${arch}`));
+    crossBuildBenchHelper(arch, zig, bundle('helpers', `rights-${arch}`));
   }
   // Recordings are data: the compiler does not carry them along.
   const recordings = inProject('test/conformance');
@@ -76,5 +79,6 @@ await runScript(() => {
   const manifest = { name: 'freebsd-capsule-tests', version, private: true, type: 'module' };
   writeFileSync(bundle('package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   writeFileSync(bundle('run.sh'), RUN_SH, { mode: 0o755 });
+  writeFileSync(bundle('bench.sh'), BENCH_SH, { mode: 0o755 });
   console.log('dist/freebsd-tests is ready; on FreeBSD: sh run.sh');
 });
