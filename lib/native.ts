@@ -48,6 +48,14 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
   /** close(2) by replacement: `fd` becomes a descriptor of /dev/null without rights, so that its number is not reused. */
   retireDescriptor(fd: number): void;
 
+  /**
+   * close(2) of a descriptor that a call below returned. Those that are neither closed nor released are closed with the
+   * environment, so that a worker may be terminated at any time.
+   */
+  closeHeld(fd: number): void;
+  /** Leaves a descriptor that a call below returned to somebody else to close. */
+  releaseHeld(fd: number): void;
+
   /** Sets FD_RESOLVE_BENEATH on a directory, for good; false where the kernel (before 15.0) has no such flag. */
   setResolveBeneath(fd: number): boolean;
 
@@ -194,6 +202,13 @@ export type NativePath = string | Uint8Array;
 export interface DirectoryCalls {
   /** openat(2), O_CLOEXEC and O_RESOLVE_BENEATH added; the flags are the platform's own. */
   openAt(directory: number, path: NativePath, flags: number, mode: number): number;
+  /**
+   * The whole of a regular file of at most `limit` bytes. Anything else, empty files included, is not read: the
+   * descriptor is returned.
+   */
+  readFileAt(directory: number, path: NativePath, flags: number, mode: number, limit: number): Buffer | number;
+  /** Opens a file, writes the bytes, which it copies first, makes fsync(2) unless `flush` is 0, and closes it. */
+  writeFileAt(directory: number, path: NativePath, flags: number, mode: number, bytes: Uint8Array, flush: number): void;
   /**
    * fstatat(2). Ten integers (dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks), then seconds and nanoseconds
    * of the times of access, modification, change and birth. `follow`, here and below: 0 means a link itself.

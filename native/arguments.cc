@@ -57,6 +57,20 @@ std::string Arguments::String(size_t index) {
   return {};
 }
 
+std::vector<char> Arguments::Bytes(size_t index) {
+  if (failed_) return {};
+  if (info_[index].IsTypedArray() &&
+      info_[index].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array) {
+    const auto bytes = info_[index].As<Napi::Uint8Array>();
+    // A detached array has no data.
+    if (bytes.ElementLength() == 0) return {};
+    const char* data = reinterpret_cast<const char*>(bytes.Data());
+    return {data, data + bytes.ElementLength()};
+  }
+  Fail(index, "a Uint8Array");
+  return {};
+}
+
 std::string Arguments::Path(size_t index) {
   if (failed_) return {};
   std::string value;

@@ -25,6 +25,8 @@ class Arguments {
   std::string String(size_t index);
   // A string, or the bytes of a Uint8Array: names of files need not be UTF-8.
   std::string Path(size_t index);
+  // A copy of the bytes of a Uint8Array.
+  std::vector<char> Bytes(size_t index);
   // An integer that a double holds exactly.
   int64_t Int64(size_t index);
   // The data of a Uint32Array of exactly `length` words.
@@ -46,6 +48,7 @@ class Arguments {
   bool IsNull(size_t index) const { return info_[index].IsNull(); }
   bool IsString(size_t index) const { return info_[index].IsString(); }
   bool failed() const { return failed_; }
+  Napi::Env Env() const { return info_.Env(); }
 
  private:
   // The elements of an array, each as `read` fills it in, which says whether it

@@ -6,36 +6,54 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <memory>
+#include <new>
+#include <utility>
 #include <vector>
 
 #include "addon.h"
 #include "directory_calls.h"
+#include "environment.h"
 #include "file_call.h"
+#include "held_descriptors.h"
 
 namespace {
 
-// A descriptor that is closed unless JavaScript gets it.
+// A descriptor that is closed unless JavaScript gets it, and then as soon as the
+// environment goes.
 class OwnedFd {
  public:
-  OwnedFd() = default;
-  OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  explicit OwnedFd(std::shared_ptr<HeldDescriptors> held = nullptr) : held_(std::move(held)) {}
+  explicit OwnedFd(const Arguments& arguments)
+      : OwnedFd(Environment::Of(arguments.Env()).held_descriptors) {}
+  OwnedFd(OwnedFd&& other) noexcept
+      : held_(std::move(other.held_)), fd_(std::exchange(other.fd_, -1)) {}
   OwnedFd(const OwnedFd&) = delete;
-  ~OwnedFd() {
-    if (fd_ >= 0) directory_calls::Close(fd_);
-  }
+  ~OwnedFd() { Close(); }
 
   void Set(int fd) { fd_ = fd; }
   int get() const { return fd_; }
-  Napi::Value Release(Napi::Env env) { return Napi::Number::New(env, std::exchange(fd_, -1)); }
+  void Close() {
+    if (fd_ >= 0) directory_calls::Close(std::exchange(fd_, -1));
+  }
+  Napi::Value Release(Napi::Env env) {
+    const int fd = std::exchange(fd_, -1);
+    held_->Keep(fd);
+    return Napi::Number::New(env, fd);
+  }
 
  private:
+  std::shared_ptr<HeldDescriptors> held_;
   int fd_ = -1;
 };
 
 class OpenAt : public FileCall {
  public:
   explicit OpenAt(Arguments& arguments)
-      : directory_(arguments.Int32(0)), flags_(arguments.Int32(2)), mode_(arguments.Uint32(3)) {
+      : directory_(arguments.Int32(0)),
+        flags_(arguments.Int32(2)),
+        mode_(arguments.Uint32(3)),
+        fd_(arguments) {
     path_ = arguments.Path(1);
     syscall_ = "open";
   }
@@ -52,6 +70,119 @@ class OpenAt : public FileCall {
   int flags_;
   uint32_t mode_;
   OwnedFd fd_;
+};
+
+// Opens a file, reads all of it and closes it. What is no regular file, or
+// larger than `limit`, is left open and given as a descriptor: reading that may
+// take long, and whoever reads it piece by piece can stop.
+class ReadFileAt : public FileCall {
+ public:
+  explicit ReadFileAt(Arguments& arguments)
+      : directory_(arguments.Int32(0)),
+        flags_(arguments.Int32(2)),
+        mode_(arguments.Uint32(3)),
+        limit_(arguments.Uint32(4)),
+        fd_(arguments) {
+    path_ = arguments.Path(1);
+    syscall_ = "open";
+  }
+
+  void Run() {
+    fd_.Set(Try([&] {
+      return directory_calls::OpenAt(directory_, path_.c_str(), flags_, static_cast<mode_t>(mode_));
+    }));
+    if (error != 0) return;
+    after_open_ = true;
+    syscall_ = "fstat";
+    directory_calls::FileStatus status;
+    Try([&] { return directory_calls::StatusOf(fd_.get(), &status); });
+    if (error == 0 && S_ISDIR(status.mode)) {
+      // As read(2) would say; some releases of Node take it for an empty file.
+      syscall_ = "read";
+      error = EISDIR;
+    }
+    // A size of 0 is also what files have that are made as they are read.
+    if (error != 0 || !S_ISREG(status.mode) || status.size > limit_ || status.size == 0) return;
+    syscall_ = "read";
+    bytes_.reset(new (std::nothrow) char[status.size]);
+    if (bytes_ == nullptr) {
+      error = ENOMEM;
+      return;
+    }
+    while (size_ < status.size) {
+      const ssize_t length = Try([&] {
+        return directory_calls::Read(fd_.get(), bytes_.get() + size_, status.size - size_);
+      });
+      if (error != 0) return;
+      // Cut short meanwhile.
+      if (length == 0) break;
+      size_ += static_cast<size_t>(length);
+    }
+    fd_.Close();
+  }
+
+  Napi::Value Value(Napi::Env env) {
+    if (fd_.get() >= 0) return fd_.Release(env);
+    // Of a small one a copy is made faster than an owner.
+    if (size_ <= kWorthOwning) return Napi::Buffer<char>::Copy(env, bytes_.get(), size_);
+    return Napi::Buffer<char>::NewOrCopy(env, bytes_.release(), size_,
+                                         [](Napi::Env, char* bytes) { delete[] bytes; });
+  }
+
+ private:
+  static constexpr size_t kWorthOwning = size_t{64} * 1024;
+
+  int directory_;
+  int flags_;
+  uint32_t mode_;
+  uint32_t limit_;
+  OwnedFd fd_;
+  std::unique_ptr<char[]> bytes_;
+  size_t size_ = 0;
+};
+
+// Opens a file, writes all of the bytes, and closes it. They are copied, since
+// JavaScript may change or detach them meanwhile: for small pieces.
+class WriteFileAt : public FileCall {
+ public:
+  explicit WriteFileAt(Arguments& arguments)
+      : directory_(arguments.Int32(0)),
+        flags_(arguments.Int32(2)),
+        mode_(arguments.Uint32(3)),
+        flush_(arguments.Uint32(5) != 0) {
+    path_ = arguments.Path(1);
+    bytes_ = arguments.Bytes(4);
+    syscall_ = "open";
+  }
+
+  void Run() {
+    OwnedFd opened;
+    opened.Set(Try([&] {
+      return directory_calls::OpenAt(directory_, path_.c_str(), flags_, static_cast<mode_t>(mode_));
+    }));
+    if (error != 0) return;
+    after_open_ = true;
+    syscall_ = "write";
+    for (size_t written = 0; written < bytes_.size();) {
+      const ssize_t length = Try([&] {
+        return directory_calls::Write(opened.get(), bytes_.data() + written,
+                                      bytes_.size() - written);
+      });
+      if (error != 0) return;
+      written += static_cast<size_t>(length);
+    }
+    if (!flush_) return;
+    syscall_ = "fsync";
+    Try([&] { return directory_calls::Sync(opened.get()); });
+  }
+  Napi::Value Value(Napi::Env env) { return env.Undefined(); }
+
+ private:
+  int directory_;
+  int flags_;
+  uint32_t mode_;
+  bool flush_;
+  std::vector<char> bytes_;
 };
 
 class StatAt : public FileCall {
@@ -310,7 +441,7 @@ class ReadDirectoryAt : public FileCall {
 template <int (*Attach)(int, int, const char*)>
 class SocketAt : public FileCall {
  public:
-  explicit SocketAt(Arguments& arguments) : directory_(arguments.Int32(0)) {
+  explicit SocketAt(Arguments& arguments) : directory_(arguments.Int32(0)), fd_(arguments) {
     path_ = arguments.Path(1);
     syscall_ = Attach == directory_calls::BindAt ? "bindat" : "connectat";
   }
@@ -327,6 +458,25 @@ class SocketAt : public FileCall {
   OwnedFd fd_;
 };
 
+Napi::Value CloseHeld(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int fd = arguments.Int32(0);
+  if (arguments.failed()) return {};
+  Environment::Of(info.Env()).held_descriptors->Release(fd);
+  // After EINTR it is closed all the same.
+  if (directory_calls::Close(fd) != 0 && errno != EINTR) {
+    ThrowSystemError(info.Env(), errno, "close");
+  }
+  return {};
+}
+
+Napi::Value ReleaseHeld(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int fd = arguments.Int32(0);
+  if (!arguments.failed()) Environment::Of(info.Env()).held_descriptors->Release(fd);
+  return {};
+}
+
 Napi::Value SetResolveBeneath(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const int fd = arguments.Int32(0);
@@ -338,6 +488,8 @@ Napi::Value SetResolveBeneath(const Napi::CallbackInfo& info) {
 
 void AddDirectories(Napi::Env env, Napi::Object exports) {
   AddFileCall<OpenAt>(env, exports, "openAt");
+  AddFileCall<ReadFileAt>(env, exports, "readFileAt");
+  AddFileCall<WriteFileAt>(env, exports, "writeFileAt");
   AddFileCall<StatAt>(env, exports, "statAt");
   AddFileCall<AccessAt>(env, exports, "accessAt");
   AddFileCall<MakeDirectoryAt>(env, exports, "makeDirectoryAt");
@@ -352,5 +504,7 @@ void AddDirectories(Napi::Env env, Napi::Object exports) {
   AddFileCall<ReadDirectoryAt>(env, exports, "readDirectoryAt");
   AddFileCall<SocketAt<directory_calls::BindAt>>(env, exports, "bindAt");
   AddFileCall<SocketAt<directory_calls::ConnectAt>>(env, exports, "connectAt");
+  AddFunction<CloseHeld>(env, exports, "closeHeld");
+  AddFunction<ReleaseHeld>(env, exports, "releaseHeld");
   AddFunction<SetResolveBeneath>(env, exports, "setResolveBeneath");
 }

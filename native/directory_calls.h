@@ -57,8 +57,13 @@ int ConnectAt(int directory, int socket, const char* path);
 int ReadEntries(int directory, const std::function<void(uint8_t, std::string_view)>& entry);
 // Sets FD_RESOLVE_BENEATH for good; false where the kernel has no such flag.
 bool SetResolveBeneath(int directory);
-// close(2), which a kernel in user space has to be told of.
-void Close(int fd);
+// What is done with a file once it is open: fstat(2), read(2), write(2),
+// fsync(2), close(2).
+int StatusOf(int fd, FileStatus* status);
+ssize_t Read(int fd, void* bytes, size_t size);
+ssize_t Write(int fd, const void* bytes, size_t size);
+int Sync(int fd);
+int Close(int fd);
 
 }  // namespace directory_calls
 

@@ -1,6 +1,7 @@
 #include "environment.h"
 
 #include "event_thread.h"
+#include "held_descriptors.h"
 #include "owned_processes.h"
 #include "thread_pool.h"
 
@@ -12,3 +13,7 @@ Environment& Environment::Of(Napi::Env env) {
   }
   return *environment;
 }
+
+Environment::Environment() : held_descriptors(std::make_shared<HeldDescriptors>()) {}
+
+Environment::~Environment() { held_descriptors->CloseAll(); }

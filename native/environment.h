@@ -9,6 +9,7 @@
 #include <memory>
 
 class EventThread;
+class HeldDescriptors;
 class OwnedProcesses;
 class PoolHold;
 
@@ -16,8 +17,13 @@ struct Environment {
   // Instance data is made on first use.
   static Environment& Of(Napi::Env env);
 
+  Environment();
+  ~Environment();
+
   std::shared_ptr<PoolHold> pool_hold;
   std::shared_ptr<EventThread> event_thread;
+  // Calls still under way have it too.
+  std::shared_ptr<HeldDescriptors> held_descriptors;
   std::shared_ptr<OwnedProcesses> owned_processes;
 };
 

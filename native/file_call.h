@@ -23,7 +23,7 @@ class FileCall {
   int error = 0;
 
   Napi::Error Error(Napi::Env env) const {
-    return MakeFileError(env, error, syscall_, path_, dest_);
+    return MakeFileError(env, error, syscall_, after_open_ ? nullptr : &path_, dest_);
   }
 
  protected:
@@ -40,6 +40,8 @@ class FileCall {
   const char* syscall_ = "";
   std::string path_;
   std::string dest_;
+  // The call that failed was one on a file already open: Node then names none.
+  bool after_open_ = false;
 };
 
 template <class Call>

@@ -37,6 +37,25 @@ bool FillAddress(const char* path, sockaddr_un* address) {
   return true;
 }
 
+FileStatus StatusFrom(const struct stat& file) {
+  FileStatus status;
+  status.device = file.st_dev;
+  status.mode = file.st_mode;
+  status.links = file.st_nlink;
+  status.user = file.st_uid;
+  status.group = file.st_gid;
+  status.special_device = file.st_rdev;
+  status.block_size = static_cast<uint64_t>(file.st_blksize);
+  status.inode = file.st_ino;
+  status.size = static_cast<uint64_t>(file.st_size);
+  status.blocks = static_cast<uint64_t>(file.st_blocks);
+  status.accessed = file.st_atim;
+  status.modified = file.st_mtim;
+  status.changed = file.st_ctim;
+  status.born = file.st_birthtim;
+  return status;
+}
+
 }  // namespace
 
 int OpenAt(int directory, const char* path, int flags, mode_t mode) {
@@ -46,20 +65,14 @@ int OpenAt(int directory, const char* path, int flags, mode_t mode) {
 int StatAt(int directory, const char* path, bool follow, FileStatus* status) {
   struct stat file;
   if (fstatat(directory, path, &file, Flags(follow)) != 0) return -1;
-  status->device = file.st_dev;
-  status->mode = file.st_mode;
-  status->links = file.st_nlink;
-  status->user = file.st_uid;
-  status->group = file.st_gid;
-  status->special_device = file.st_rdev;
-  status->block_size = static_cast<uint64_t>(file.st_blksize);
-  status->inode = file.st_ino;
-  status->size = static_cast<uint64_t>(file.st_size);
-  status->blocks = static_cast<uint64_t>(file.st_blocks);
-  status->accessed = file.st_atim;
-  status->modified = file.st_mtim;
-  status->changed = file.st_ctim;
-  status->born = file.st_birthtim;
+  *status = StatusFrom(file);
+  return 0;
+}
+
+int StatusOf(int fd, FileStatus* status) {
+  struct stat file;
+  if (fstat(fd, &file) != 0) return -1;
+  *status = StatusFrom(file);
   return 0;
 }
 
@@ -139,6 +152,12 @@ bool SetResolveBeneath(int directory) {
   return (fcntl(directory, F_GETFD) & FD_RESOLVE_BENEATH) != 0;
 }
 
-void Close(int fd) { close(fd); }
+ssize_t Read(int fd, void* bytes, size_t size) { return read(fd, bytes, size); }
+
+ssize_t Write(int fd, const void* bytes, size_t size) { return write(fd, bytes, size); }
+
+int Sync(int fd) { return fsync(fd); }
+
+int Close(int fd) { return close(fd); }
 
 }  // namespace directory_calls

@@ -87,14 +87,30 @@ constexpr ErrorName kNames[] = {
 #undef NAME
 };
 
+// What Node says of files instead of what strerror(3) says.
+constexpr ErrorName kFileErrors[] = {
+    {EBUSY, "EBUSY", "resource busy or locked"},
+    {EEXIST, "EEXIST", "file already exists"},
+    {EFAULT, "EFAULT", "bad address in system call argument"},
+    {EIO, "EIO", "i/o error"},
+    {EISDIR, "EISDIR", "illegal operation on a directory"},
+    {ELOOP, "ELOOP", "too many symbolic links encountered"},
+    {ENAMETOOLONG, "ENAMETOOLONG", "name too long"},
+    {ENFILE, "ENFILE", "file table overflow"},
+    {ENOMEM, "ENOMEM", "not enough memory"},
+    {ESPIPE, "ESPIPE", "invalid seek"},
+    {ETXTBSY, "ETXTBSY", "text file is busy"},
+    {EXDEV, "EXDEV", "cross-device link not permitted"},
+};
+
 }  // namespace
 
 namespace {
 
 // `subject` is what follows the name of the call in the message.
-Napi::Error Make(Napi::Env env, int error, const char* syscall, const std::string& subject) {
+Napi::Error Make(Napi::Env env, int error, const char* syscall, const std::string& subject,
+                 std::string text = {}) {
   std::string code = "Unknown system error " + std::to_string(-error);
-  std::string text;
   for (const ErrorName& entry : kNames) {
     if (entry.number != error) continue;
     code = entry.name;
@@ -123,12 +139,17 @@ Napi::Error MakeSystemError(Napi::Env env, int error, const char* syscall, int f
   return result;
 }
 
-Napi::Error MakeFileError(Napi::Env env, int error, const char* syscall, const std::string& path,
+Napi::Error MakeFileError(Napi::Env env, int error, const char* syscall, const std::string* path,
                           const std::string& dest) {
-  std::string subject = " '" + path + "'";
+  std::string text;
+  for (const ErrorName& entry : kFileErrors) {
+    if (entry.number == error) text = entry.text;
+  }
+  std::string subject;
+  if (path != nullptr) subject = " '" + *path + "'";
   if (!dest.empty()) subject += " -> '" + dest + "'";
-  Napi::Error result = Make(env, error, syscall, subject);
-  result.Set("path", Napi::String::New(env, path));
+  Napi::Error result = Make(env, error, syscall, subject, text);
+  if (path != nullptr) result.Set("path", Napi::String::New(env, *path));
   if (!dest.empty()) result.Set("dest", Napi::String::New(env, dest));
   return result;
 }

@@ -20,8 +20,9 @@ void ThrowSystemError(Napi::Env env, int error, const char* syscall, int fd = kN
                       const std::string& detail = {});
 
 // The same for a call that names files, as Node's file system errors do:
-// "ENOENT: no such file or directory, rename 'a' -> 'b'". `dest` may be empty.
-Napi::Error MakeFileError(Napi::Env env, int error, const char* syscall, const std::string& path,
+// "ENOENT: no such file or directory, rename 'a' -> 'b'". `path` may be null
+// (a call on a file already open), `dest` empty.
+Napi::Error MakeFileError(Napi::Env env, int error, const char* syscall, const std::string* path,
                           const std::string& dest = {});
 
 #endif  // NATIVE_SYSTEM_ERROR_H_

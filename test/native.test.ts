@@ -26,12 +26,15 @@ type Argument =
   | 'names'
   | 'bytes'
   | 'path'
+  | 'octets'
   | 'int'
   | 'safe';
 type Member = 'value' | readonly Argument[];
 
 const NAMES = {
   openAt: ['fd', 'path', 'int', 'word'],
+  readFileAt: ['fd', 'path', 'int', 'word', 'word'],
+  writeFileAt: ['fd', 'path', 'int', 'word', 'octets', 'word'],
   statAt: ['fd', 'path', 'word'],
   accessAt: ['fd', 'path', 'int'],
   makeDirectoryAt: ['fd', 'path', 'word'],
@@ -75,6 +78,8 @@ const CONTRACT = {
   listDescriptors: [],
   ...CALLS_ON_NAMES,
   setResolveBeneath: ['fd'],
+  closeHeld: ['fd'],
+  releaseHeld: ['fd'],
   retireDescriptor: ['fd'],
   poolHold: ['word', 'word'],
   poolHeld: [],
@@ -243,6 +248,18 @@ describe('arguments that TypeScript would have stopped', () => {
     boolean: [undefined, null, 0, 'true', {}, [], 3n, Symbol('s')],
     function: [undefined, null, 0, 'x', true, {}, [], 3n, Symbol('s')],
     path: [undefined, null, 0, true, {}, [], 3n, Symbol('s'), 'with\0null', Buffer.from('\0'), new Uint16Array(1)],
+    octets: [
+      undefined,
+      null,
+      0,
+      true,
+      {},
+      [],
+      'x',
+      new Uint16Array(1),
+      new ArrayBuffer(1),
+      new DataView(new ArrayBuffer(1)),
+    ],
     int: [null, ...notNumbers, ...notIntegers, 2 ** 31, -(2 ** 31) - 1],
     safe: [null, ...notNumbers, ...notIntegers],
   };
@@ -261,6 +278,7 @@ describe('arguments that TypeScript would have stopped', () => {
     function: () => {},
     order: {},
     path: 'x',
+    octets: new Uint8Array(1),
     int: 0,
     safe: 0,
   };

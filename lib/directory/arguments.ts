@@ -24,11 +24,10 @@ export function checkText(value: unknown, syscall: string, name = 'path'): Nativ
   if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
     throw invalidArgType(name, 'of type string or an instance of Buffer', value);
   }
-  if (typeof value === 'string' ? value.includes('\0') : value.includes(0)) {
-    throw leadsOutside(syscall, pathText(value));
-  }
-  // The call may run later, when the caller's bytes may be others.
-  return typeof value === 'string' ? value : Uint8Array.from(value);
+  // A copy, and that is what is checked: the call may run later, when the caller's bytes may be others.
+  const text = typeof value === 'string' ? value : Uint8Array.from(value);
+  if (typeof text === 'string' ? text.includes('\0') : text.includes(0)) throw leadsOutside(syscall, pathText(text));
+  return text;
 }
 
 /** Returns a path relative to the directory. An absolute one is refused at once, as the kernel would. */

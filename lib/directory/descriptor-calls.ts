@@ -3,8 +3,8 @@
  * the runtime's own.
  */
 
-import fs, { type BigIntStats } from 'node:fs';
-import { invalidArgType } from '../errors.ts';
+import fs, { type BigIntStats, type Stats } from 'node:fs';
+import { invalidArgType, invalidState } from '../errors.ts';
 import { type Operation, step } from './operation.ts';
 
 /** Calls a function of `node:fs` that ends with a callback. */
@@ -28,13 +28,28 @@ export function* readAll(
   );
 }
 
+/** read(2) of one byte, for its error. */
+export function* readSome(fd: number): Operation<number> {
+  const byte = Buffer.alloc(1);
+  return yield* step(
+    () => fs.readSync(fd, byte, 0, 1, null),
+    () => promised<number>((done) => fs.read(fd, byte, 0, 1, null, done)),
+  );
+}
+
 /** A write of more than this holds a thread of the pool for too long. */
 const LARGEST_WRITE = 4 * 1024 * 1024;
 
-/** Writes bytes where the file is, however many writes that takes. */
-export function* writeBytes(fd: number, bytes: Uint8Array): Operation<void> {
-  for (let offset = 0; offset < bytes.length; ) {
-    const length = Math.min(bytes.length - offset, LARGEST_WRITE);
+/**
+ * Writes bytes where the file is, however many writes that takes. `size` is how many there were when the caller gave them:
+ * an array that is detached meanwhile must not pass for an empty one.
+ */
+export function* writeBytes(fd: number, bytes: Uint8Array, size = bytes.length): Operation<void> {
+  for (let offset = 0; offset < size; ) {
+    if (bytes.length !== size) {
+      throw invalidState('The data was detached or resized while it was being written');
+    }
+    const length = Math.min(size - offset, LARGEST_WRITE);
     const from = offset;
     offset += yield* step(
       () => fs.writeSync(fd, bytes, from, length, null),
@@ -46,10 +61,13 @@ export function* writeBytes(fd: number, bytes: Uint8Array): Operation<void> {
 /** What can be written at once. */
 export type FileData = string | NodeJS.ArrayBufferView;
 
-/** Returns data as bytes, those of a view without copying them. */
+/** Returns data as bytes, those of a view without copying them unless another thread may change them. */
 export function bytesOf(data: unknown, encoding: BufferEncoding): Uint8Array {
   if (typeof data === 'string') return Buffer.from(data, encoding);
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (ArrayBuffer.isView(data)) {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return data.buffer instanceof SharedArrayBuffer ? Uint8Array.from(bytes) : bytes;
+  }
   throw invalidArgType('data', 'of type string or an instance of Buffer, TypedArray, or DataView', data);
 }
 

@@ -14,7 +14,7 @@ import {
   writeSource,
 } from './file-handle.ts';
 import { runLater, runNow } from './operation.ts';
-import { SharedDescriptor } from './shared-descriptor.ts';
+import { closeHeld, SharedDescriptor } from './shared-descriptor.ts';
 import { learnBigIntStats } from './stats.ts';
 import * as verbs from './verbs.ts';
 
@@ -59,6 +59,10 @@ export interface MakeDirectoryOptions {
 export interface RemoveOptions {
   readonly recursive?: boolean;
   readonly force?: boolean;
+  /** With `recursive`: how often to try again after EBUSY, EMFILE, ENFILE, ENOTEMPTY or EPERM. Default: 0. */
+  readonly maxRetries?: number;
+  /** How many milliseconds longer to wait before each further attempt. Default: 100. */
+  readonly retryDelay?: number;
 }
 
 /** Options of `readdir`: [those of `node:fs/promises`](https://nodejs.org/api/fs.html#fspromisesreaddirpath-options). */
@@ -86,8 +90,7 @@ const NEVER: readonly Right[] = ['fchdir', 'fchroot'];
  * each call, and FD_RESOLVE_BENEATH (15.0). It does not hold against other code in the process, unless that is in
  * capability mode, nor against who can move a directory out of this one meanwhile.
  *
- * In a worker thread Node warns of descriptors "closed but not opened in unmanaged mode", because it did not open them, and
- * those in use when the worker is terminated stay open.
+ * With a worker thread its directories and files are closed, whenever it is terminated; not so what `openSync` returned.
  *
  * Verbs take the options of their namesakes and give the same results and errors. Those without `Sync` run on the
  * runtime's thread pool.
@@ -129,8 +132,8 @@ export class Directory implements Disposable {
 
   readonly #directory: SharedDescriptor;
 
-  private constructor(fd: number) {
-    this.#directory = new SharedDescriptor(fd, 'directory');
+  private constructor(fd: number, close: (fd: number) => void) {
+    this.#directory = new SharedDescriptor(fd, 'directory', close);
   }
 
   /**
@@ -144,11 +147,11 @@ export class Directory implements Disposable {
     const rights = rightsOf(options);
     native('open');
     const fd = fs.openSync(checked, constants.O_RDONLY | constants.O_DIRECTORY);
-    return Directory.#limited(fd, rights);
+    return Directory.#limited(fd, rights, fs.closeSync);
   }
 
   /** Takes over a descriptor of a directory, and closes it when it cannot be limited. */
-  static #limited(fd: number, rights: Rights | undefined): Directory {
+  static #limited(fd: number, rights: Rights | undefined, close: (fd: number) => void = closeHeld): Directory {
     try {
       const held = getRights(fd);
       if (held.has('fstat')) learnBigIntStats(fd);
@@ -156,10 +159,10 @@ export class Directory implements Disposable {
       binding.setResolveBeneath(fd);
       limitRights(fd, (rights ?? held).without(...NEVER));
     } catch (error) {
-      fs.closeSync(fd);
+      close(fd);
       throw error;
     }
-    return new Directory(fd);
+    return new Directory(fd, close);
   }
 
   /** The descriptor's number; -1 once closed. */
@@ -195,7 +198,7 @@ export class Directory implements Disposable {
 
   /** Opens a file and returns its descriptor, for the calls of `node:fs` that take one. */
   openSync(path: RelativePath, flags?: string | number, mode?: number | string): number {
-    return this.#now(verbs.openVerb(path, flags, mode), path);
+    return released(this.#now(verbs.openVerb(path, flags, mode), path));
   }
 
   readFile(path: RelativePath, options?: (ReadFileOptions & { readonly encoding?: null }) | null): Promise<Buffer>;
@@ -543,7 +546,16 @@ export class Directory implements Disposable {
         (error: unknown) => done(error),
       );
     };
-    const { close, fsync, read, write, writev } = fs;
+    const close = (fd: number, done: (error: unknown) => void) => {
+      let failure: unknown = null;
+      try {
+        closeHeld(fd);
+      } catch (error) {
+        failure = error;
+      }
+      process.nextTick(done, failure);
+    };
+    const { fsync, read, write, writev } = fs;
     return { open, close, fsync, read, write, writev };
   }
 
@@ -556,7 +568,7 @@ export class Directory implements Disposable {
    */
   async listenUnix(path: RelativePath, options: ServerOpts & { readonly backlog?: number } = {}): Promise<Server> {
     checkObject('options', options);
-    const fd = await this.#later(verbs.socketVerb(path, 'bindAt'), path);
+    const fd = released(await this.#later(verbs.socketVerb(path, 'bindAt'), path));
     const server = createServer(options);
     const { backlog } = options;
     return await new Promise((resolve, reject) => {
@@ -579,13 +591,14 @@ export class Directory implements Disposable {
    */
   async connectUnix(path: RelativePath, options: { readonly allowHalfOpen?: boolean } = {}): Promise<Socket> {
     checkObject('options', options);
-    const fd = await this.#later(verbs.socketVerb(path, 'connectAt'), path);
+    const fd = released(await this.#later(verbs.socketVerb(path, 'connectAt'), path));
     return socketOf(fd, options);
   }
 
   /** Closes the directory, once calls under way are done. A second call does nothing; files opened through it stay open. */
   close(): void {
-    void this.#directory.close();
+    // Somebody may have closed the number. Disposal must not throw.
+    this.#directory.close().catch(() => {});
   }
 
   [Symbol.dispose](): void {
@@ -633,6 +646,12 @@ export class Directory implements Disposable {
   async #into<Result>(syscall: string, options: IntoOptions, work: (fd: number) => Promise<Result>): Promise<Result> {
     return await this.#other(options).#directory.during(syscall, work);
   }
+}
+
+/** Gives a descriptor away: whoever has it closes it. */
+function released(fd: number): number {
+  native('close').releaseHeld(fd);
+  return fd;
 }
 
 /** Reads the rights out of options. */

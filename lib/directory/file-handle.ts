@@ -1,5 +1,8 @@
 import fs, { type BigIntStats, type ReadStream, type Stats, type WriteStream } from 'node:fs';
+import { createInterface, type Interface } from 'node:readline';
+import { ReadableStream } from 'node:stream/web';
 import { inspect } from 'node:util';
+import { invalidArgType, invalidState } from '../errors.ts';
 import { checkEncoding, checkMode, checkOptions, checkSignal, checkTime, type TimeLike } from './arguments.ts';
 import { bytesOf, type FileData, promised, readAll, writeBytes } from './descriptor-calls.ts';
 import { runLater } from './operation.ts';
@@ -8,9 +11,9 @@ import { SharedDescriptor } from './shared-descriptor.ts';
 /** Options of `FileHandle#read`: [those of Node's](https://nodejs.org/api/fs.html#filehandlereadoptions). */
 export interface ReadOptions<View extends NodeJS.ArrayBufferView> {
   readonly buffer?: View;
-  readonly offset?: number;
-  readonly length?: number;
-  readonly position?: number | bigint | null;
+  readonly offset?: number | null | undefined;
+  readonly length?: number | null | undefined;
+  readonly position?: number | bigint | null | undefined;
 }
 
 /** What can be written piece by piece. */
@@ -36,6 +39,8 @@ export type FileDataSource = FileData | Iterable<FileData> | AsyncIterable<FileD
  */
 export class FileHandle implements AsyncDisposable {
   readonly #file: SharedDescriptor;
+  /** Whether a web stream reads it. */
+  #locked = false;
 
   /** Takes over a descriptor. */
   constructor(fd: number) {
@@ -57,23 +62,64 @@ export class FileHandle implements AsyncDisposable {
   read<View extends NodeJS.ArrayBufferView = Buffer>(
     options?: ReadOptions<View>,
   ): Promise<{ bytesRead: number; buffer: View }>;
+  read<View extends NodeJS.ArrayBufferView>(
+    buffer: View,
+    options: Omit<ReadOptions<View>, 'buffer'>,
+  ): Promise<{ bytesRead: number; buffer: View }>;
   read(
-    bufferOrOptions?: NodeJS.ArrayBufferView | ReadOptions<NodeJS.ArrayBufferView>,
+    bufferOrOptions?: NodeJS.ArrayBufferView | ReadOptions<NodeJS.ArrayBufferView> | null,
+    offsetOrOptions?: number | ReadOptions<NodeJS.ArrayBufferView> | null,
     ...rest: readonly (number | bigint | null | undefined)[]
   ): Promise<{ bytesRead: number; buffer: NodeJS.ArrayBufferView }> {
-    const options: ReadOptions<NodeJS.ArrayBufferView> = ArrayBuffer.isView(bufferOrOptions)
+    const given: ReadOptions<NodeJS.ArrayBufferView> = ArrayBuffer.isView(bufferOrOptions)
       ? {
+          ...(typeof offsetOrOptions === 'object'
+            ? offsetOrOptions
+            : { offset: offsetOrOptions, length: rest[0] as number, position: rest[1] }),
           buffer: bufferOrOptions,
-          offset: Number(rest[0] ?? 0),
-          ...(rest[1] === undefined || rest[1] === null ? {} : { length: Number(rest[1]) }),
-          position: rest[2] ?? null,
         }
       : (bufferOrOptions ?? {});
-    const { buffer = Buffer.alloc(16_384), offset = 0, position = null } = options;
-    const { length = buffer.byteLength - offset } = options;
     return this.#file.during('read', async (fd) => {
-      const bytesRead = await promised<number>((done) => fs.read(fd, buffer, offset, length, position, done));
+      if (typeof given !== 'object')
+        throw invalidArgType('buffer', 'an instance of Buffer, TypedArray, or DataView', given);
+      const buffer = given.buffer ?? Buffer.alloc(16_384);
+      if (!ArrayBuffer.isView(buffer)) {
+        throw invalidArgType('buffer', 'an instance of Buffer, TypedArray, or DataView', buffer);
+      }
+      const offset = given.offset ?? 0;
+      const length = given.length ?? buffer.byteLength - offset;
+      // What the bounds may be is checked by the runtime, against the buffer as it is now.
+      const bytesRead = await promised<number>((done) =>
+        fs.read(fd, buffer, offset, length, given.position ?? null, done),
+      );
       return { bytesRead, buffer };
+    });
+  }
+
+  /** Fills several buffers one after the other: readv(2), or preadv(2) with a position. */
+  readv<Views extends readonly NodeJS.ArrayBufferView[]>(
+    buffers: Views,
+    position?: number | null,
+  ): Promise<{ bytesRead: number; buffers: Views }> {
+    return this.#file.during('read', async (fd) => {
+      const bytesRead = await promised<number>((done) =>
+        fs.readv(fd, buffers, (position ?? null) as unknown as number, done),
+      );
+      return { bytesRead, buffers };
+    });
+  }
+
+  /** Writes several buffers one after the other, once: writev(2), or pwritev(2) with a position. */
+  writev<Views extends readonly NodeJS.ArrayBufferView[]>(
+    buffers: Views,
+    position?: number | null,
+  ): Promise<{ bytesWritten: number; buffers: Views }> {
+    return this.#file.during('write', async (fd) => {
+      const bytesWritten =
+        buffers.length === 0
+          ? 0
+          : await promised<number>((done) => fs.writev(fd, buffers, (position ?? null) as unknown as number, done));
+      return { bytesWritten, buffers };
     });
   }
 
@@ -89,18 +135,29 @@ export class FileHandle implements AsyncDisposable {
     position?: number | null,
     encoding?: BufferEncoding,
   ): Promise<{ bytesWritten: number; buffer: string }>;
+  write<Data extends NodeJS.ArrayBufferView>(
+    data: Data,
+    options: { readonly offset?: number; readonly length?: number; readonly position?: number | null },
+  ): Promise<{ bytesWritten: number; buffer: Data }>;
   write(
     data: FileData,
-    ...rest: readonly (number | string | null | undefined)[]
+    second?: number | { offset?: number; length?: number; position?: number | null } | null,
+    third?: number | string | null,
+    position?: number | null,
   ): Promise<{ bytesWritten: number; buffer: FileData }> {
     return this.#file.during('write', async (fd) => {
-      const text = typeof data === 'string';
-      const bytes = bytesOf(data, text ? ((rest[1] as BufferEncoding | undefined) ?? 'utf8') : 'utf8');
-      const [offset, length, position] = text ? [0, bytes.length, rest[0]] : rest;
-      const from = Number(offset ?? 0);
-      const bytesWritten = await promised<number>((done) =>
-        fs.write(fd, bytes, from, Number(length ?? bytes.length - from), (position as number | null) ?? null, done),
-      );
+      const bytesWritten = await promised<number>((done) => {
+        if (typeof data === 'string') {
+          fs.write(fd, data, (second as number | null | undefined) ?? null, (third ?? 'utf8') as BufferEncoding, done);
+          return;
+        }
+        const bytes = bytesOf(data, 'utf8');
+        const given =
+          typeof second === 'object' && second !== null ? second : { offset: second, length: third, position };
+        const offset = given.offset ?? 0;
+        const length = (given.length ?? bytes.length - offset) as number;
+        fs.write(fd, bytes, offset, length, given.position ?? null, done);
+      });
       return { bytesWritten, buffer: data };
     });
   }
@@ -177,22 +234,79 @@ export class FileHandle implements AsyncDisposable {
   }
 
   /** Makes a stream that reads the file, and closes the handle at its end unless `autoClose` is false. */
-  createReadStream(options: Omit<HandleReadStreamOptions, 'fs'> = {}): ReadStream {
+  createReadStream(options: HandleReadStreamOptions = {}): ReadStream {
     return fs.createReadStream('', { ...options, fd: this.#file.open('read'), fs: this.#streamCalls() } as object);
   }
 
   /** Makes a stream that writes the file, and closes the handle at its end unless `autoClose` is false. */
-  createWriteStream(options: Omit<HandleWriteStreamOptions, 'fs'> = {}): WriteStream {
+  createWriteStream(options: HandleWriteStreamOptions = {}): WriteStream {
     return fs.createWriteStream('', { ...options, fd: this.#file.open('write'), fs: this.#streamCalls() } as object);
   }
 
-  /** What streams do with the descriptor, closing done by the handle: it must know. */
+  /** Reads the file line by line, and closes the handle at its end unless `autoClose` is false. */
+  readLines(options: HandleReadStreamOptions = {}): Interface {
+    return createInterface({ input: this.createReadStream(options), crlfDelay: Number.POSITIVE_INFINITY });
+  }
+
+  /**
+   * Makes a web stream of bytes that reads from where the file is. Once for a handle, which is closed at the end of the
+   * stream only with `autoClose`.
+   */
+  readableWebStream(options: { readonly autoClose?: boolean } = {}): ReadableStream {
+    const { autoClose = false } = checkOptions<{ autoClose?: unknown }>(options);
+    if (typeof autoClose !== 'boolean') throw invalidArgType('options.autoClose', 'of type boolean', autoClose);
+    if (this.fd === -1) throw invalidState('The FileHandle is closed');
+    if (this.#locked) throw invalidState('The FileHandle is locked');
+    this.#locked = true;
+    const finish = async () => {
+      if (autoClose) await this.close();
+    };
+    return new ReadableStream({
+      type: 'bytes',
+      pull: async (controller) => {
+        // What a reader brought, or else of our own.
+        const request = controller.byobRequest;
+        const view = request?.view ?? new Uint8Array(16_384);
+        const { bytesRead } = await this.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+        if (bytesRead === 0) {
+          await finish();
+          controller.close();
+        }
+        if (request !== null && request !== undefined) request.respond(bytesRead);
+        else if (bytesRead > 0) controller.enqueue(new Uint8Array(view.buffer, view.byteOffset, bytesRead));
+      },
+      cancel: finish,
+    }) as ReadableStream;
+  }
+
+  /**
+   * What streams do with the descriptor. Each call keeps it open, and closing is done by the handle: a stream that goes on
+   * after the handle was closed finds it closed, and not another file under its number.
+   */
   #streamCalls(): object {
-    const close = (_fd: number, done: (error: Error | null) => void) => {
+    const held =
+      (name: 'read' | 'write' | 'writev' | 'fsync') =>
+      (_fd: number, ...args: unknown[]) => {
+        const done = args.pop() as (error: unknown, count?: unknown, data?: unknown) => void;
+        const call = fs[name] as (...all: unknown[]) => void;
+        this.#file
+          .during(name, (fd) => promised((ended) => call(fd, ...args, ended)))
+          .then(
+            (count) => done(null, count, args[0]),
+            (error: unknown) => done(error),
+          );
+      };
+    const close = (_fd: number, done: (error: unknown) => void) => {
       this.close().then(() => done(null), done);
     };
-    const { open, read, write, writev } = fs;
-    return { open, read, write, writev, close };
+    return {
+      open: fs.open,
+      read: held('read'),
+      write: held('write'),
+      writev: held('writev'),
+      fsync: held('fsync'),
+      close,
+    };
   }
 
   /** Closes the file once the calls under way are done. A second call does nothing. */

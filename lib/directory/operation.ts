@@ -12,23 +12,52 @@ interface Call {
 }
 
 /** A piece of work that yields its calls and ends with a result. */
-export type Operation<Result> = Generator<Call, Result, unknown>;
+export interface Operation<Result> extends Iterable<Call, Result, unknown> {
+  next(answer?: unknown): IteratorResult<Call, Result>;
+  throw(error: unknown): IteratorResult<Call, Result>;
+}
+
+/** One call as an operation: as a generator it would take as long to make as a short system call. */
+class Step<Result> implements Operation<Result>, Call {
+  readonly now: () => Result;
+  readonly later: () => Promise<Result>;
+  #made = false;
+
+  constructor(now: () => Result, later: () => Promise<Result>) {
+    this.now = now;
+    this.later = later;
+  }
+
+  next(answer?: unknown): IteratorResult<Call, Result> {
+    if (this.#made) return { done: true, value: answer as Result };
+    this.#made = true;
+    return { done: false, value: this };
+  }
+
+  throw(error: unknown): never {
+    throw error;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+}
 
 /** Makes a call of an operation. */
-export function* step<Result>(now: () => Result, later: () => Promise<Result>): Operation<Result> {
-  return (yield { now, later }) as Result;
+export function step<Result>(now: () => Result, later: () => Promise<Result>): Operation<Result> {
+  return new Step(now, later);
 }
 
 type Arguments<Name extends keyof DirectoryCalls> = Parameters<DirectoryCalls[Name]>;
 type Result<Name extends keyof DirectoryCalls> = ReturnType<DirectoryCalls[Name]>;
 
 /** Makes a call of the addon that has both forms. */
-export function* kernelCall<Name extends keyof DirectoryCalls>(
+export function kernelCall<Name extends keyof DirectoryCalls>(
   name: Name,
   ...args: Arguments<Name>
 ): Operation<Result<Name>> {
   const binding = native(name) as unknown as Record<string, (...args: unknown[]) => unknown>;
-  return yield* step(
+  return new Step(
     () => binding[name]?.(...args) as Result<Name>,
     () => binding[`${name}Async`]?.(...args) as Promise<Result<Name>>,
   );

@@ -3,10 +3,11 @@
  * meanwhile, what is removed is an entry of a directory that was reached without following a link.
  */
 
-import fs, { constants } from 'node:fs';
+import { constants } from 'node:fs';
 import type { NativePath } from '../native.ts';
 import { pathText } from './arguments.ts';
-import { kernelCall, type Operation } from './operation.ts';
+import { kernelCall, type Operation, step } from './operation.ts';
+import { closeHeld } from './shared-descriptor.ts';
 import { DT, parseEntries } from './stats.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
@@ -15,6 +16,25 @@ const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoExc
 
 /** How long to go on with a directory that others fill while it is emptied. */
 const ATTEMPTS = 100;
+
+/** What `node:fs` tries once more. */
+const TRANSIENT: readonly (string | undefined)[] = ['EBUSY', 'EMFILE', 'ENFILE', 'ENOTEMPTY', 'EPERM'];
+
+/** Does work again that failed for what may pass: each time after `delay` ms more than the last. */
+export function* retried<Result>(retries: number, delay: number, work: () => Operation<Result>): Operation<Result> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return yield* work();
+    } catch (error) {
+      if (attempt > retries || !TRANSIENT.includes(codeOf(error))) throw error;
+    }
+    const ms = Math.min(attempt * delay, 2 ** 31 - 1);
+    yield* step(
+      () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
+      () => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+    );
+  }
+}
 
 /** Splits off the last name of a path. */
 function splitPath(path: NativePath): { parent: NativePath; name: NativePath } {
@@ -44,7 +64,7 @@ export function* removeTree(directory: number, path: NativePath): Operation<void
     // Names below are not what the caller knows.
     throw Object.assign(error as object, { path: pathText(path) });
   } finally {
-    fs.closeSync(fd);
+    closeHeld(fd);
   }
 }
 
@@ -84,6 +104,6 @@ function* emptyDirectory(parent: number, name: NativePath): Operation<void> {
       yield* removeEntry(fd, entry.name, entry.type, true);
     }
   } finally {
-    fs.closeSync(fd);
+    closeHeld(fd);
   }
 }

@@ -1,8 +1,13 @@
-import fs from 'node:fs';
+import { native } from '../binding.ts';
 
 /** Makes the error of a call on something closed, as Node's FileHandle does. */
 function closedError(syscall: string, what: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${what} closed`), { code: 'EBADF', syscall });
+}
+
+/** Closes a descriptor that the addon opened, which keeps account of them. */
+export function closeHeld(fd: number): void {
+  native('close').closeHeld(fd);
 }
 
 /**
@@ -11,13 +16,18 @@ function closedError(syscall: string, what: string): NodeJS.ErrnoException {
  */
 export class SharedDescriptor {
   readonly #what: string;
+  readonly #close: (fd: number) => void;
   #fd: number;
   #users = 0;
-  #closing: { readonly fd: number; readonly closed: Promise<void>; readonly resolve: () => void } | undefined;
+  #closing:
+    | { readonly fd: number; readonly closed: Promise<void>; resolve(): void; reject(reason: unknown): void }
+    | undefined;
 
-  constructor(fd: number, what: string) {
+  /** Takes over a descriptor, to be closed by those who opened it: the runtime keeps account of its own too. */
+  constructor(fd: number, what: string, close: (fd: number) => void = closeHeld) {
     this.#fd = fd;
     this.#what = what;
+    this.#close = close;
   }
 
   /** The number; -1 once `close` was called. */
@@ -43,14 +53,17 @@ export class SharedDescriptor {
     }
   }
 
-  /** Takes no more work, and closes when there is none. A second call does nothing but wait with the first. */
+  /**
+   * Takes no more work, and closes when there is none. A second call does nothing but wait with the first. Rejects when
+   * somebody else has closed the number.
+   */
   close(): Promise<void> {
     if (this.#closing === undefined) {
-      let resolve = () => {};
-      const closed = new Promise<void>((done) => {
-        resolve = done;
+      let settle: { resolve(): void; reject(reason: unknown): void } | undefined;
+      const closed = new Promise<void>((resolve, reject) => {
+        settle = { resolve, reject };
       });
-      this.#closing = { fd: this.#fd, closed, resolve };
+      this.#closing = { fd: this.#fd, closed, ...(settle as NonNullable<typeof settle>) };
       this.#fd = -1;
       this.#closeIfUnused();
     }
@@ -59,7 +72,13 @@ export class SharedDescriptor {
 
   #closeIfUnused(): void {
     if (this.#closing === undefined || this.#users > 0) return;
-    fs.closeSync(this.#closing.fd);
-    this.#closing.resolve();
+    const { fd, resolve, reject } = this.#closing;
+    try {
+      this.#close(fd);
+      resolve();
+    } catch (error) {
+      // Not thrown: it is no news to the call that happens to be the last.
+      reject(error);
+    }
   }
 }

@@ -3,7 +3,8 @@
  * calls as `node:fs` does.
  */
 
-import fs, { type BigIntStats, constants, type Dirent, type Stats } from 'node:fs';
+import { type BigIntStats, constants, type Dirent, type Stats } from 'node:fs';
+import { native } from '../binding.ts';
 import type { Right } from '../capsicum/rights.ts';
 import { checkInteger, invalidArgType, invalidArgValue, notSupported } from '../errors.ts';
 import type { NativePath } from '../native.ts';
@@ -19,9 +20,19 @@ import {
   checkTime,
   pathText,
 } from './arguments.ts';
-import { bytesOf, copyBytes, readAll, stat as statDescriptor, sync, truncate, writeBytes } from './descriptor-calls.ts';
-import { kernelCall, type Operation } from './operation.ts';
-import { removeTree } from './removal.ts';
+import {
+  bytesOf,
+  copyBytes,
+  readAll,
+  readSome,
+  stat as statDescriptor,
+  sync,
+  truncate,
+  writeBytes,
+} from './descriptor-calls.ts';
+import { abortError, kernelCall, type Operation, step } from './operation.ts';
+import { removeTree, retried } from './removal.ts';
+import { closeHeld } from './shared-descriptor.ts';
 import { DT, makeDirent, makeStats, parseEntries, typeOfMode } from './stats.ts';
 
 /** A verb with its arguments: what it does to a directory, and what is known about it should it fail. */
@@ -38,6 +49,10 @@ const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_SYNC, O_TRUNC, O_WRO
 const { O_DSYNC = 0 } = constants as { O_DSYNC?: number };
 const O_ACCMODE = 3;
 const NEW_FILE_MODE = 0o666;
+/** Bytes up to this many are worth a copy for the calls that it saves. Should be what the addon takes for small. */
+const LARGEST_COPIED = 64 * 1024;
+/** A file of at most this size is read in one go: longer would hold a thread of the pool for too long. */
+const LARGEST_READ = 16 * 1024 * 1024;
 const UNCHANGED_ID = 2 ** 32 - 1;
 
 /** The rights that openat(2) takes for its flags. */
@@ -56,14 +71,24 @@ function rightsForFlags(flags: number): Right[] {
 }
 
 export function openVerb(path: unknown, flags: unknown, mode: unknown): Verb<number> {
-  const checked = checkPath(path, 'open');
-  const number = checkFlags(flags, 'r');
-  const permissions = checkMode(mode, NEW_FILE_MODE);
-  return {
-    syscall: 'open',
-    needs: rightsForFlags(number),
-    run: (fd) => kernelCall('openAt', fd, checked, number, permissions),
+  return opening(path, flags, mode).verb;
+}
+
+/** The verb that opens a file, and its arguments once checked. */
+function opening(path: unknown, flags: unknown, mode: unknown) {
+  const checked = {
+    path: checkPath(path, 'open'),
+    flags: checkFlags(flags, 'r'),
+    mode: checkMode(mode, NEW_FILE_MODE),
   };
+  const verb: Verb<number> = {
+    syscall: 'open',
+    get needs() {
+      return rightsForFlags(checked.flags);
+    },
+    run: (fd) => kernelCall('openAt', fd, checked.path, checked.flags, checked.mode),
+  };
+  return { ...checked, verb };
 }
 
 export function openDirectoryVerb(path: unknown): Verb<number> {
@@ -78,11 +103,15 @@ function* withFile<Result>(
   mode: number,
   work: (file: number) => Operation<Result>,
 ): Operation<Result> {
-  const file = yield* kernelCall('openAt', fd, path, flags, mode);
+  return yield* closing(yield* kernelCall('openAt', fd, path, flags, mode), work);
+}
+
+/** Does the work on a file and closes it. */
+function* closing<Result>(file: number, work: (file: number) => Operation<Result>): Operation<Result> {
   try {
     return yield* work(file);
   } finally {
-    fs.closeSync(file);
+    closeHeld(file);
   }
 }
 
@@ -94,10 +123,26 @@ export function readFileVerb(path: unknown, options: unknown): Verb<Buffer | str
   const abort = checkSignal(signal);
   return {
     syscall: 'open',
-    needs: rightsForFlags(flags),
+    get needs() {
+      return [...rightsForFlags(flags), 'fstat'] as Right[];
+    },
     signal: abort,
-    run: (fd) =>
-      withFile(fd, checked, flags, NEW_FILE_MODE, (file) => readAll(file, name === 'buffer' ? null : name, abort)),
+    *run(fd) {
+      const binding = native('open');
+      const read = yield* step(
+        () => binding.readFileAt(fd, checked, flags, NEW_FILE_MODE, LARGEST_COPIED),
+        () => binding.readFileAtAsync(fd, checked, flags, NEW_FILE_MODE, LARGEST_READ),
+      );
+      if (typeof read === 'number') {
+        return yield* closing(read, function* (file) {
+          // Some releases of Node take an empty file that may not be read for one that was read.
+          if ((flags & O_ACCMODE) === O_WRONLY) yield* readSome(file);
+          return yield* readAll(file, name === 'buffer' ? null : name, abort);
+        });
+      }
+      if (abort?.aborted) throw abortError(abort);
+      return name === 'buffer' ? read : read.toString(name);
+    },
   };
 }
 
@@ -113,24 +158,32 @@ export function openToWrite(path: unknown, options: unknown, byDefault: 'w' | 'a
     throw invalidArgType('flush', 'of type boolean', flush);
   }
   const abort = checkSignal(signal);
-  const verb = openVerb(path, flag ?? byDefault, mode);
-  return { verb, encoding: checkEncoding(encoding) as BufferEncoding, flush: flush === true, signal: abort };
+  return {
+    ...opening(path, flag ?? byDefault, mode),
+    encoding: checkEncoding(encoding) as BufferEncoding,
+    flush: flush === true,
+    signal: abort,
+  };
 }
 
 export function writeFileVerb(path: unknown, data: unknown, options: unknown, byDefault: 'w' | 'a'): Verb<void> {
-  const { verb, encoding, flush, signal } = openToWrite(path, options, byDefault);
+  const { verb, encoding, flush, signal, path: checked, flags, mode } = openToWrite(path, options, byDefault);
   const bytes = bytesOf(data, encoding);
+  const size = bytes.length;
   return {
-    ...verb,
+    syscall: verb.syscall,
+    get needs() {
+      return verb.needs;
+    },
     signal,
     *run(fd) {
-      const file = yield* verb.run(fd);
-      try {
-        yield* writeBytes(file, bytes);
-        if (flush) yield* sync(file);
-      } finally {
-        fs.closeSync(file);
+      if (size <= LARGEST_COPIED) {
+        return yield* kernelCall('writeFileAt', fd, checked, flags, mode, bytes, flush ? 1 : 0);
       }
+      yield* withFile(fd, checked, flags, mode, function* (file) {
+        yield* writeBytes(file, bytes, size);
+        if (flush) yield* sync(file);
+      });
     },
   };
 }
@@ -148,8 +201,8 @@ export function copyFileVerb(from: unknown, to: unknown, mode: unknown, target: 
   return {
     syscall: 'copyfile',
     needs: ['lookup', 'read', 'fstat', 'write', 'seek', 'create', 'ftruncate'],
-    run: (fd) =>
-      withFile(fd, source, O_RDONLY, 0, function* (file) {
+    *run(fd) {
+      const copying = withFile(fd, source, O_RDONLY, 0, function* (file) {
         const { mode: permissions, dev, ino } = yield* statDescriptor(file);
         // Not emptied at once: it may be the same file.
         const flags = O_WRONLY | O_CREAT | exclusive;
@@ -159,8 +212,22 @@ export function copyFileVerb(from: unknown, to: unknown, mode: unknown, target: 
           yield* truncate(copy, 0);
           yield* copyBytes(file, copy);
         });
-      }),
+      });
+      try {
+        yield* copying;
+      } catch (error) {
+        throw asOneCall(error, 'copyfile', pathText(source), pathText(destination));
+      }
+    },
   };
+}
+
+/** Names the whole in the error of a part: to `node:fs` copying a file is one call, with two paths. */
+function asOneCall(error: unknown, syscall: string, path: string, dest: string): unknown {
+  const { code, errno, message } = error as NodeJS.ErrnoException;
+  const reason = /^(E[A-Z0-9]+: [^,]*), \w+( '.*')?$/s.exec(message)?.[1];
+  if (reason === undefined) return error;
+  return Object.assign(new Error(`${reason}, ${syscall} '${path}' -> '${dest}'`), { errno, code, syscall, path, dest });
 }
 
 export function statVerb(path: unknown, options: unknown, follow: boolean): Verb<Stats | BigIntStats> {
@@ -200,8 +267,8 @@ export function readDirectoryVerb(path: unknown, options: unknown): Verb<(string
     *run(fd) {
       const found: (string | Buffer | Dirent)[] = [];
       const waiting: { path: NativePath; prefix: Buffer }[] = [{ path: start, prefix: Buffer.alloc(0) }];
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const { path, prefix } = next;
+      // It grows meanwhile.
+      for (const { path, prefix } of waiting) {
         for (const entry of parseEntries(yield* kernelCall('readDirectoryAt', fd, path))) {
           const below = join(path, entry.name);
           let { type } = entry;
@@ -291,16 +358,23 @@ export function removeDirectoryVerb(path: unknown): Verb<void> {
 }
 
 export function removeVerb(path: unknown, options: unknown): Verb<void> {
-  const { recursive = false, force = false } = checkOptions<{ recursive?: unknown; force?: unknown }>(options);
+  const {
+    recursive = false,
+    force = false,
+    maxRetries = 0,
+    retryDelay = 100,
+  } = checkOptions<{ recursive?: unknown; force?: unknown; maxRetries?: unknown; retryDelay?: unknown }>(options);
   if (typeof recursive !== 'boolean') throw invalidArgType('options.recursive', 'of type boolean', recursive);
   if (typeof force !== 'boolean') throw invalidArgType('options.force', 'of type boolean', force);
+  checkInteger('options.maxRetries', maxRetries, 0, 2 ** 32 - 1);
+  checkInteger('options.retryDelay', retryDelay, 0, 2 ** 31 - 1);
   const checked = checkName(path, 'rm');
   return {
     syscall: 'rm',
     needs: recursive ? ['unlinkat', 'read'] : ['unlinkat'],
     *run(fd) {
       try {
-        if (recursive) yield* removeTree(fd, checked);
+        if (recursive) yield* retried(maxRetries, retryDelay, () => removeTree(fd, checked));
         else yield* removeFile(fd, checked);
       } catch (error) {
         if (!(force && (error as NodeJS.ErrnoException).code === 'ENOENT')) throw error;

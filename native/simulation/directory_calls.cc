@@ -109,6 +109,30 @@ sockaddr_un AddressOf(const Place& place) {
   return address;
 }
 
+// What the host tells of an open file, O_PATH or not.
+int Tell(int fd, FileStatus* status) {
+  struct statx file;
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &file) != 0) return -1;
+  const auto time = [](const statx_timestamp& stamp) {
+    return timespec{static_cast<time_t>(stamp.tv_sec), static_cast<long>(stamp.tv_nsec)};
+  };
+  status->device = makedev(file.stx_dev_major, file.stx_dev_minor);
+  status->mode = file.stx_mode;
+  status->links = file.stx_nlink;
+  status->user = file.stx_uid;
+  status->group = file.stx_gid;
+  status->special_device = makedev(file.stx_rdev_major, file.stx_rdev_minor);
+  status->block_size = file.stx_blksize;
+  status->inode = file.stx_ino;
+  status->size = file.stx_size;
+  status->blocks = file.stx_blocks;
+  status->accessed = time(file.stx_atime);
+  status->modified = time(file.stx_mtime);
+  status->changed = time(file.stx_ctime);
+  status->born = time(file.stx_btime);
+  return 0;
+}
+
 // FreeBSD's sun_path is four bytes shorter than the host's.
 constexpr size_t kLongestAddress = 103;
 
@@ -148,29 +172,11 @@ int OpenAt(int directory, const char* path, int flags, mode_t mode) {
 int StatAt(int directory, const char* path, bool follow, FileStatus* status) {
   if (!Permitted(directory, {CAP_FSTATAT})) return -1;
   const UniqueFd target = Target(directory, path, follow);
-  if (target.get() < 0) return -1;
-  struct statx file;
-  if (statx(target.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &file) != 0) {
-    return -1;
-  }
-  const auto time = [](const statx_timestamp& stamp) {
-    return timespec{static_cast<time_t>(stamp.tv_sec), static_cast<long>(stamp.tv_nsec)};
-  };
-  status->device = makedev(file.stx_dev_major, file.stx_dev_minor);
-  status->mode = file.stx_mode;
-  status->links = file.stx_nlink;
-  status->user = file.stx_uid;
-  status->group = file.stx_gid;
-  status->special_device = makedev(file.stx_rdev_major, file.stx_rdev_minor);
-  status->block_size = file.stx_blksize;
-  status->inode = file.stx_ino;
-  status->size = file.stx_size;
-  status->blocks = file.stx_blocks;
-  status->accessed = time(file.stx_atime);
-  status->modified = time(file.stx_mtime);
-  status->changed = time(file.stx_ctime);
-  status->born = time(file.stx_btime);
-  return 0;
+  return target.get() < 0 ? -1 : Tell(target.get(), status);
+}
+
+int StatusOf(int fd, FileStatus* status) {
+  return Permitted(fd, {CAP_FSTAT}) ? Tell(fd, status) : -1;
 }
 
 int AccessAt(int directory, const char* path, int mode) {
@@ -314,9 +320,19 @@ bool SetResolveBeneath(int directory) {
   return fcntl(directory, F_GETFD) >= 0 && simulation::Osreldate() >= 1500000;
 }
 
-void Close(int fd) {
+ssize_t Read(int fd, void* bytes, size_t size) {
+  return Permitted(fd, {CAP_READ}) ? read(fd, bytes, size) : -1;
+}
+
+ssize_t Write(int fd, const void* bytes, size_t size) {
+  return Permitted(fd, {CAP_WRITE}) ? write(fd, bytes, size) : -1;
+}
+
+int Sync(int fd) { return Permitted(fd, {CAP_FSYNC}) ? fsync(fd) : -1; }
+
+int Close(int fd) {
   simulation::DescriptorTable().Forget(fd);
-  close(fd);
+  return close(fd);
 }
 
 }  // namespace directory_calls
