@@ -3,7 +3,7 @@
  * the runtime's own.
  */
 
-import fs, { type BigIntStats, type Stats } from 'node:fs';
+import fs, { type BigIntStats } from 'node:fs';
 import { invalidArgType, invalidState } from '../errors.ts';
 import { type Operation, step } from './operation.ts';
 

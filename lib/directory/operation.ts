@@ -2,6 +2,7 @@
  * Operations written once for both forms: a generator that yields each call it needs, run at once or off the thread.
  */
 
+import { abortError } from '../abort-error.ts';
 import { native } from '../binding.ts';
 import type { DirectoryCalls } from '../native.ts';
 
@@ -94,11 +95,4 @@ export async function runLater<Result>(operation: Operation<Result>, signal?: Ab
     state = operation.next(answer);
   }
   return state.value;
-}
-
-/** The error of a file-system call that was aborted, as Node makes it. */
-function abortError(signal: AbortSignal): Error {
-  const error = new Error('The operation was aborted', { cause: signal.reason });
-  error.name = 'AbortError';
-  return Object.assign(error, { code: 'ABORT_ERR' });
 }

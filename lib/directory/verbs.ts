@@ -4,6 +4,7 @@
  */
 
 import { type BigIntStats, constants, type Dirent, type Stats } from 'node:fs';
+import { abortError } from '../abort-error.ts';
 import { native } from '../binding.ts';
 import type { Right } from '../capsicum/rights.ts';
 import { checkInteger, invalidArgType, invalidArgValue, notSupported } from '../errors.ts';
@@ -30,7 +31,7 @@ import {
   truncate,
   writeBytes,
 } from './descriptor-calls.ts';
-import { abortError, kernelCall, type Operation, step } from './operation.ts';
+import { kernelCall, type Operation, step } from './operation.ts';
 import { removeTree, retried } from './removal.ts';
 import { closeHeld } from './shared-descriptor.ts';
 import { DT, makeDirent, makeStats, parseEntries, typeOfMode } from './stats.ts';
