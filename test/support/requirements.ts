@@ -30,6 +30,11 @@ export const requireFreeBSD: Requirement = {
   missing: () => (process.platform === 'freebsd' ? undefined : `this is ${process.platform}, not FreeBSD`),
 };
 
+/** The simulated kernel answers. */
+export const requireSimulation: Requirement = {
+  missing: () => (kernel.kind === 'simulated' ? undefined : 'the kernel is not the simulated one'),
+};
+
 /** Root on FreeBSD: what only root may do, jails above all. */
 export const requireRoot: Requirement = {
   tier: 'privileged',
