@@ -26,7 +26,7 @@ const { native } = await internal<{ native: (syscall: string) => Binding }>('bin
 const { PRIMITIVES, COMPOSITES } = await internal<RightNames>('capsicum/right-names.js');
 const { leastLimits } = await internal<{ leastLimits: (descriptor: DescriptorInfo) => Limits }>('capsule/roles.js');
 
-export const binding = native('cap_rights_limit');
+const binding = native('cap_rights_limit');
 
 const INDEX: Words = [1n << 57n, 1n << 58n];
 const none: Words = INDEX;

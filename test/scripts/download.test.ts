@@ -78,7 +78,8 @@ test('throws away what has the wrong checksum', async () => {
 test('goes on where it broke off', async () => {
   answer = (_request, response) => {
     response.writeHead(200, { 'content-length': content.length });
-    response.write(content.subarray(0, 1 << 20), () => response.destroy());
+    // An orderly end, so that what was sent arrives; it is less than was promised.
+    response.write(content.subarray(0, 1 << 20), () => response.socket?.end());
   };
   await expect(download(url(), sha512, path, log())).rejects.toThrow(/broke off after \d+ bytes/);
   expect(existsSync(path)).toBe(false);
