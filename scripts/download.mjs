@@ -2,9 +2,18 @@
 // before its SHA-512 is right.
 
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Failure } from './run-command.mjs';
 
@@ -45,17 +54,20 @@ async function fetchInto(part, url, log) {
   const total = kept + Number(response.headers.get('content-length') ?? 0);
   let received = kept;
   const report = progress(basename(part, '.part'), total, log);
-  const body = Readable.fromWeb(response.body);
-  body.on('data', (chunk) => {
-    received += chunk.length;
-    report(received);
-  });
+  // Written as it comes, so that a break loses nothing of what had come.
+  const file = openSync(part, kept > 0 ? 'a' : 'w');
   try {
-    await pipeline(body, createWriteStream(part, { flags: kept > 0 ? 'a' : 'w' }));
+    for await (const chunk of response.body) {
+      for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at);
+      received += chunk.length;
+      report(received);
+    }
   } catch (error) {
     throw new Failure(
       `${url} broke off after ${received} bytes (${error.message}); run this again to go on from there.`,
     );
+  } finally {
+    closeSync(file);
   }
 }
 
