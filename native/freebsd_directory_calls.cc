@@ -20,9 +20,18 @@ namespace directory_calls {
 namespace {
 
 // unlinkat(2) ignored this flag before 15.1-p1, and mkdirat(2), renameat(2),
-// symlinkat(2), bindat(2) have none: what confines those is that a directory
-// without all rights is confining by itself (lib/directory/directory.ts).
+// symlinkat(2), readlinkat(2), bindat(2) have none: what confines those is that a
+// directory without all rights is confining by itself
+// (lib/directory/directory.ts), and IsRelative.
 int Flags(bool follow) { return AT_RESOLVE_BENEATH | (follow ? 0 : AT_SYMLINK_NOFOLLOW); }
+
+// Outside of capability mode the kernel does not even look at the directory when
+// a path is absolute.
+bool IsRelative(const char* path) {
+  if (*path != '/') return true;
+  errno = ENOTCAPABLE;
+  return false;
+}
 
 bool FillAddress(const char* path, sockaddr_un* address) {
   const size_t length = strlen(path);
@@ -81,27 +90,30 @@ int AccessAt(int directory, const char* path, int mode) {
 }
 
 int MakeDirectoryAt(int directory, const char* path, mode_t mode) {
-  return mkdirat(directory, path, mode);
+  return IsRelative(path) ? mkdirat(directory, path, mode) : -1;
 }
 
 int UnlinkAt(int directory, const char* path, bool remove_directory) {
+  if (!IsRelative(path)) return -1;
   return unlinkat(directory, path, AT_RESOLVE_BENEATH | (remove_directory ? AT_REMOVEDIR : 0));
 }
 
 int RenameAt(int from_directory, const char* from, int to_directory, const char* to) {
+  if (!IsRelative(from) || !IsRelative(to)) return -1;
   return renameat(from_directory, from, to_directory, to);
 }
 
 int LinkAt(int from_directory, const char* from, int to_directory, const char* to) {
+  if (!IsRelative(to)) return -1;
   return linkat(from_directory, from, to_directory, to, AT_RESOLVE_BENEATH);
 }
 
 int SymlinkAt(const char* target, int directory, const char* path) {
-  return symlinkat(target, directory, path);
+  return IsRelative(path) ? symlinkat(target, directory, path) : -1;
 }
 
 ssize_t ReadLinkAt(int directory, const char* path, char* target, size_t size) {
-  return readlinkat(directory, path, target, size);
+  return IsRelative(path) ? readlinkat(directory, path, target, size) : -1;
 }
 
 int ChangeModeAt(int directory, const char* path, mode_t mode, bool follow) {
@@ -118,13 +130,13 @@ int SetTimesAt(int directory, const char* path, const timespec times[2], bool fo
 
 int BindAt(int directory, int socket, const char* path) {
   sockaddr_un address;
-  if (!FillAddress(path, &address)) return -1;
+  if (!IsRelative(path) || !FillAddress(path, &address)) return -1;
   return bindat(directory, socket, reinterpret_cast<sockaddr*>(&address), address.sun_len);
 }
 
 int ConnectAt(int directory, int socket, const char* path) {
   sockaddr_un address;
-  if (!FillAddress(path, &address)) return -1;
+  if (!IsRelative(path) || !FillAddress(path, &address)) return -1;
   return connectat(directory, socket, reinterpret_cast<sockaddr*>(&address), address.sun_len);
 }
 

@@ -1,4 +1,4 @@
-// Formats native/, or with no option checks that it is formatted.  --write: rewrite the files.
+// Formats the C++ sources, or with no option checks that it is formatted.  --write: rewrite the files.
 
 import { chmodSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,9 +17,11 @@ export function clangFormat({ write }) {
   }
   // Its install script would have done this; ours runs none.
   chmodSync(program, 0o755);
-  const sources = readdirSync(inProject('native'), { recursive: true })
-    .filter((name) => /\.(cc|h)$/.test(name))
-    .map((name) => join('native', name));
+  const sources = ['native', 'test/conformance/questions'].flatMap((folder) =>
+    readdirSync(inProject(folder), { recursive: true })
+      .filter((name) => /\.(cc|h)$/.test(name))
+      .map((name) => join(folder, name)),
+  );
   if (write) {
     runQuietly('clang-format', program, ['-i', ...sources]);
     return;
@@ -27,7 +29,7 @@ export function clangFormat({ write }) {
   const { ok, output } = outcomeOf(program, ['--dry-run', '-Werror', ...sources]);
   if (ok) return;
   // It says of every place how wrong it is; where to look is enough, since a program puts it right.
-  const places = output.split('\n').filter((line) => line.startsWith('native'));
+  const places = output.split('\n').filter((line) => /^(native|test)/.test(line));
   const files = new Set(places.map((line) => line.split(':').slice(0, 2).join(':')));
   throw new Failure(`Not formatted:\n${[...files].join('\n') || output}\n\nnpm run format puts it right.`);
 }

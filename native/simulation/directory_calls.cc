@@ -37,6 +37,10 @@ int Fail(int error) {
 
 // Checks a descriptor for a right, as the kernel does before anything else.
 bool Permitted(int fd, std::initializer_list<uint64_t> rights) {
+  if (fd == AT_FDCWD) {
+    errno = ECAPMODE;
+    return !simulation::InCapabilityMode();
+  }
   simulation::DescriptorTable table;
   const simulation::Slot* slot = table.Find(fd);
   if (slot == nullptr) {
@@ -94,6 +98,39 @@ Place PlaceOf(int directory, const char* path) {
   return place;
 }
 
+bool EndsInSlash(const std::string& path) { return !path.empty() && path.back() == '/'; }
+
+// Whether the last name of a path is "." or "..": what can be neither removed
+// nor renamed, which the kernel says before it looks where that is.
+bool EndsInDots(const std::string& path) {
+  const size_t end = path.find_last_not_of('/');
+  if (end == std::string::npos || path.front() == '/') return false;
+  const size_t slash = path.rfind('/', end);
+  const size_t start = slash == std::string::npos ? 0 : slash + 1;
+  const std::string last = path.substr(start, end + 1 - start);
+  return last == "." || last == "..";
+}
+
+// As EndsInDots; false with errno where the way there is none.
+bool LeadsToDots(int directory, const std::string& path) {
+  if (!EndsInDots(path)) return false;
+  const size_t end = path.find_last_not_of('/');
+  const size_t slash = path.rfind('/', end);
+  if (slash == std::string::npos) return true;
+  const UniqueFd way(Beneath(directory, path.substr(0, slash).c_str(), O_PATH));
+  return way.get() >= 0;
+}
+
+// What a new name with a slash at its end says of a file that is in the way.
+bool IsBlockedByFile(const Place& place) {
+  struct stat status;
+  if (!EndsInSlash(place.name)) return false;
+  const std::string name = place.name.substr(0, place.name.find_last_not_of('/') + 1);
+  if (name.empty()) return false;
+  const UniqueFd file = UniqueFd(Beneath(place.parent.get(), name.c_str(), O_PATH));
+  return file.get() >= 0 && fstat(file.get(), &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
 // Where chmod and its like reach the file that an O_PATH descriptor stands for.
 std::string Reached(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
@@ -141,7 +178,9 @@ constexpr size_t kLongestAddress = 103;
 int OpenAt(int directory, const char* path, int flags, mode_t mode) {
   std::vector<uint64_t> rights = {CAP_LOOKUP};
   const int access = flags & O_ACCMODE;
-  if (access != O_WRONLY) rights.push_back(CAP_READ);
+  const bool to_execute = (flags & O_EXEC) != 0;
+  if (to_execute) rights.push_back(CAP_FEXECVE);
+  if (access != O_WRONLY && !to_execute) rights.push_back(CAP_READ);
   if (access != O_RDONLY) {
     rights.push_back(CAP_WRITE);
     if ((flags & (O_APPEND | O_TRUNC)) == 0) rights.push_back(CAP_SEEK);
@@ -162,6 +201,12 @@ int OpenAt(int directory, const char* path, int flags, mode_t mode) {
         return Fail(EMLINK);
       }
       return Fail(ELOOP);
+    }
+    // The host says EISDIR to whatever it should create with a slash at the end.
+    if (errno == EISDIR && (flags & O_CREAT) != 0 && EndsInSlash(path)) {
+      const UniqueFd itself(Beneath(directory, path, O_PATH));
+      if (itself.get() < 0) return -1;
+      return Fail((flags & O_EXCL) != 0 ? EEXIST : EISDIR);
     }
     return -1;
   }
@@ -189,11 +234,13 @@ int AccessAt(int directory, const char* path, int mode) {
 int MakeDirectoryAt(int directory, const char* path, mode_t mode) {
   if (!Permitted(directory, {CAP_MKDIRAT})) return -1;
   const Place place = PlaceOf(directory, path);
+  if (place.found() && IsBlockedByFile(place)) return Fail(ENOTDIR);
   return place.found() ? mkdirat(place.parent.get(), place.name.c_str(), mode) : -1;
 }
 
 int UnlinkAt(int directory, const char* path, bool remove_directory) {
   if (!Permitted(directory, {CAP_UNLINKAT})) return -1;
+  if (LeadsToDots(directory, path)) return Fail(remove_directory ? EINVAL : EPERM);
   const Place place = PlaceOf(directory, path);
   if (!place.found()) return -1;
   const int flags = remove_directory ? AT_REMOVEDIR : 0;
@@ -206,9 +253,11 @@ int RenameAt(int from_directory, const char* from, int to_directory, const char*
       !Permitted(to_directory, {CAP_RENAMEAT_TARGET})) {
     return -1;
   }
+  if (LeadsToDots(from_directory, from)) return Fail(EINVAL);
   const Place source = PlaceOf(from_directory, from);
   if (!source.found()) return -1;
   const Place target = PlaceOf(to_directory, to);
+  if (EndsInDots(to)) return target.found() || errno == ENOTCAPABLE ? Fail(EINVAL) : -1;
   if (!target.found()) return -1;
   // What is in the way is removed, and that has a right of its own.
   struct stat status;
@@ -216,8 +265,14 @@ int RenameAt(int from_directory, const char* from, int to_directory, const char*
       !Permitted(to_directory, {CAP_UNLINKAT})) {
     return -1;
   }
-  return renameat(source.parent.get(), source.name.c_str(), target.parent.get(),
-                  target.name.c_str());
+  const int result =
+      renameat(source.parent.get(), source.name.c_str(), target.parent.get(), target.name.c_str());
+  // The host says ENOTDIR of whatever a file should become with a slash at the end.
+  if (result != 0 && errno == ENOTDIR && EndsInSlash(to)) {
+    const UniqueFd itself(Beneath(to_directory, to, O_PATH));
+    return itself.get() < 0 ? -1 : Fail(EISDIR);
+  }
+  return result;
 }
 
 int LinkAt(int from_directory, const char* from, int to_directory, const char* to) {
@@ -229,6 +284,7 @@ int LinkAt(int from_directory, const char* from, int to_directory, const char* t
   if (!source.found()) return -1;
   const Place target = PlaceOf(to_directory, to);
   if (!target.found()) return -1;
+  if (IsBlockedByFile(target)) return Fail(ENOTDIR);
   return linkat(source.parent.get(), source.name.c_str(), target.parent.get(), target.name.c_str(),
                 0);
 }
@@ -236,11 +292,14 @@ int LinkAt(int from_directory, const char* from, int to_directory, const char* t
 int SymlinkAt(const char* target, int directory, const char* path) {
   if (!Permitted(directory, {CAP_SYMLINKAT})) return -1;
   const Place place = PlaceOf(directory, path);
+  if (place.found() && IsBlockedByFile(place)) return Fail(ENOTDIR);
   return place.found() ? symlinkat(target, place.parent.get(), place.name.c_str()) : -1;
 }
 
 ssize_t ReadLinkAt(int directory, const char* path, char* target, size_t size) {
   if (!Permitted(directory, {CAP_LOOKUP})) return -1;
+  // The directory itself, which is no link.
+  if (*path == '\0') return Fail(EINVAL);
   const Place place = PlaceOf(directory, path);
   return place.found() ? readlinkat(place.parent.get(), place.name.c_str(), target, size) : -1;
 }

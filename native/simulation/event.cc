@@ -70,7 +70,8 @@ void Wake(const Queue& queue) {
 
 void Activate(Note& note, short filter, unsigned int fflags, int64_t data, bool last) {
   const unsigned int seen = fflags & note.wanted;
-  if (seen == 0 && !last) return;
+  // Who did not ask for the end of a process is not told; of a jail's always.
+  if (seen == 0 && (!last || filter == EVFILT_PROCDESC)) return;
   // Of jails, an attachment and a child name somebody; a second one takes the
   // name away.
   if (!IsOfJails(filter)) {

@@ -634,7 +634,8 @@ int Set(JailTree& tree, Options& options, int flags) {
         return refuse(EINVAL);
       }
     }
-    if (reference->name.size() + 1 + last.size() + 1 > kHostNameLength) {
+    const size_t prefix = reference->parent == nullptr ? 0 : reference->name.size() + 1;
+    if (prefix + last.size() + 1 > kHostNameLength) {
       return refuse(ENAMETOOLONG);
     }
   }
@@ -653,6 +654,12 @@ int Set(JailTree& tree, Options& options, int flags) {
         (result == 0 && (value < JAIL_SYS_DISABLE || value > JAIL_SYS_INHERIT))) {
       return refuse(EINVAL);
     }
+    // The host has them all; another parent may have given them up.
+    const Prison* parent = prison->parent;
+    const bool given =
+        parent->parent == nullptr ||
+        (parent->systems.count(system) != 0 && parent->systems.at(system) != JAIL_SYS_DISABLE);
+    if (result == 0 && value != JAIL_SYS_DISABLE && !given) return refuse(EPERM);
     if (result == 0) systems[system] = value;
   }
   std::map<std::string, std::string> metadata = prison->metadata;

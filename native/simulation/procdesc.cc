@@ -65,6 +65,10 @@ int StatusOf(const siginfo_t& info) {
       return W_EXITCODE(info.si_status & 0xff, 0);
     case CLD_DUMPED:
       return W_EXITCODE(0, info.si_status) | WCOREFLAG;
+    case CLD_STOPPED:
+      return W_STOPCODE(info.si_status);
+    case CLD_CONTINUED:
+      return __W_CONTINUED;
     default:
       return W_EXITCODE(0, info.si_status);
   }
@@ -124,6 +128,13 @@ void simulation::ProcessClosed(int fd) {
   if (found == Processes().end()) return;
   const Process process = found->second;
   Processes().erase(found);
+  // Its descriptor may have been duplicated: the process goes with the last.
+  for (const int other : OpenDescriptors()) {
+    if (other != fd && HostsAnswer(other) == process.pid) {
+      Processes().emplace(other, process);
+      return;
+    }
+  }
   if (process.reaped) return;
   // Not reaped: the number is the child's own still.
   if (!process.daemon) kill(process.pid, SIGKILL);
@@ -158,6 +169,7 @@ pid_t pdfork(int* fd, int flags) {
     waitpid(pid, nullptr, 0);
     return Fail(error);
   }
+  if ((flags & PD_CLOEXEC) == 0) fcntl(descriptor, F_SETFD, 0);
   simulation::DescriptorTable().Forget(descriptor);
   const std::lock_guard lock(processes_mutex);
   ReapOrphans();
@@ -197,7 +209,8 @@ int pdwait(int fd, int* status, int options, struct __wrusage* usage, void*) {
   if (info.si_pid == 0) return Fail(EWOULDBLOCK);
   if (status != nullptr) *status = StatusOf(info);
   if (usage != nullptr) usage->wru_self = self;
-  if ((options & WNOWAIT) == 0) {
+  const bool ended = info.si_code != CLD_STOPPED && info.si_code != CLD_CONTINUED;
+  if (ended && (options & WNOWAIT) == 0) {
     const std::lock_guard lock(processes_mutex);
     const auto found = Processes().find(fd);
     if (found != Processes().end()) {

@@ -91,10 +91,10 @@ function askRights(): RightsRecording {
     const answers = operation.answers.get(user) ?? new Map<string, Answer>();
     operation.answers.set(user, answers.set(set, answer));
   };
+  // The runtime's calls never reach the simulated kernel: what refuses them is in lib/simulation, whoever asks.
+  const ofRuntime = isSimulated ? runtimeRightsAnswers(sets) : [];
   for (const user of usersOf('rights')) {
-    for (const line of askProgram('rights', user, input)) note(user, line);
-    // The runtime's calls never reach the simulated kernel: what refuses them is in lib/simulation.
-    if (isSimulated) for (const line of runtimeRightsAnswers(sets)) note(user, line);
+    for (const line of [...askProgram('rights', user, input), ...ofRuntime]) note(user, line);
   }
   const written = [...operations].map(([name, { on, answers }]): [string, Operation] => {
     const byName = Object.fromEntries([...answers].map(([user, given]) => [user, ofSets(given)]));

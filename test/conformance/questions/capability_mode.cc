@@ -219,10 +219,9 @@ std::vector<Question> CapabilityModeQuestions() {
              }),
       InDirectory("openat",
                   [](int fd) { return OutcomeOfOpening(OpenAt(fd, "file", O_RDONLY, 0)); }),
-      InDirectory("openat O_CREAT",
-                  [](int fd) {
-                    return OutcomeOfOpening(OpenAt(fd, "new", O_WRONLY | O_CREAT, 0644));
-                  }),
+      InDirectory(
+          "openat O_CREAT",
+          [](int fd) { return OutcomeOfOpening(OpenAt(fd, "new", O_WRONLY | O_CREAT, 0644)); }),
       InDirectory("fstatat",
                   [](int fd) {
                     FileStatus status;
@@ -239,11 +238,11 @@ std::vector<Question> CapabilityModeQuestions() {
                     char target[100];
                     return Outcome(ReadLinkAt(fd, "link", target, sizeof(target)));
                   }),
-      InDirectory("fchmodat",
-                  [](int fd) { return Outcome(ChangeModeAt(fd, "file", 0700, true)); }),
+      InDirectory("fchmodat", [](int fd) { return Outcome(ChangeModeAt(fd, "file", 0700, true)); }),
       InDirectory("fchownat",
                   [](int fd) {
-                    return Outcome(ChangeOwnerAt(fd, "file", getuid(), static_cast<gid_t>(-1), true));
+                    return Outcome(
+                        ChangeOwnerAt(fd, "file", getuid(), static_cast<gid_t>(-1), true));
                   }),
       InDirectory("utimensat",
                   [](int fd) {
@@ -252,14 +251,12 @@ std::vector<Question> CapabilityModeQuestions() {
                   }),
       InDirectory("getdirentries",
                   [](int fd) { return Outcome(ReadEntries(fd, [](auto, auto) {})); }),
-      InDirectory("bindat",
-                  [](int fd) {
-                    return Outcome(BindAt(fd, socket(AF_UNIX, SOCK_STREAM, 0), "new"));
-                  }),
-      InDirectory("connectat",
-                  [](int fd) {
-                    return Outcome(ConnectAt(fd, socket(AF_UNIX, SOCK_STREAM, 0), "socket"));
-                  }),
+      InDirectory(
+          "bindat",
+          [](int fd) { return Outcome(BindAt(fd, socket(AF_UNIX, SOCK_STREAM, 0), "new")); }),
+      InDirectory(
+          "connectat",
+          [](int fd) { return Outcome(ConnectAt(fd, socket(AF_UNIX, SOCK_STREAM, 0), "socket")); }),
   };
 }
 

@@ -245,11 +245,13 @@ std::vector<std::pair<const char*, Call>> FileCalls() {
       {"mmap PROT_READ MAP_PRIVATE", [](int fd) { return Map(fd, PROT_READ, MAP_PRIVATE); }},
       {"mmap PROT_WRITE", [](int fd) { return Map(fd, PROT_WRITE, MAP_SHARED); }},
       {"mmap PROT_WRITE MAP_PRIVATE", [](int fd) { return Map(fd, PROT_WRITE, MAP_PRIVATE); }},
-      {"mmap PROT_READ|PROT_WRITE", [](int fd) { return Map(fd, PROT_READ | PROT_WRITE, MAP_SHARED); }},
+      {"mmap PROT_READ|PROT_WRITE",
+       [](int fd) { return Map(fd, PROT_READ | PROT_WRITE, MAP_SHARED); }},
       {"mmap PROT_READ|PROT_WRITE MAP_PRIVATE",
        [](int fd) { return Map(fd, PROT_READ | PROT_WRITE, MAP_PRIVATE); }},
       {"mmap PROT_EXEC", [](int fd) { return Map(fd, PROT_EXEC, MAP_SHARED); }},
-      {"mmap PROT_READ|PROT_EXEC", [](int fd) { return Map(fd, PROT_READ | PROT_EXEC, MAP_SHARED); }},
+      {"mmap PROT_READ|PROT_EXEC",
+       [](int fd) { return Map(fd, PROT_READ | PROT_EXEC, MAP_SHARED); }},
       {"mmap PROT_READ|PROT_EXEC MAP_PRIVATE",
        [](int fd) { return Map(fd, PROT_READ | PROT_EXEC, MAP_PRIVATE); }},
       {"mmap PROT_READ|PROT_WRITE|PROT_EXEC",
@@ -327,16 +329,17 @@ std::vector<Group> Groups() {
            {"mknodat", [](int fd) { return mknodat(fd, "new", S_IFCHR | 0644, 0); }},
            {"chflagsat", [](int fd) { return chflagsat(fd, "file", 0, 0); }},
            {"futimesat", [](int fd) { return futimesat(fd, "file", nullptr); }},
-           {"openat O_SEARCH", [](int fd) { return Closed(openat(fd, "directory", O_SEARCH | O_DIRECTORY)); }},
+           {"openat O_SEARCH",
+            [](int fd) { return Closed(openat(fd, "directory", O_SEARCH | O_DIRECTORY)); }},
            {"openat O_PATH", [](int fd) { return Closed(openat(fd, "file", O_PATH)); }},
            {"openat O_RDONLY|O_EXLOCK",
             [](int fd) { return Closed(openat(fd, "file", O_RDONLY | O_EXLOCK)); }},
            {"openat O_RDONLY|O_VERIFY",
             [](int fd) { return Closed(openat(fd, "file", O_RDONLY | O_VERIFY)); }},
-           {"openat of an absolute path", [](int fd) { return Closed(openat(fd, "/etc/passwd", O_RDONLY)); }},
+           {"openat of an absolute path",
+            [](int fd) { return Closed(openat(fd, "/etc/passwd", O_RDONLY)); }},
            {"openat of ..", [](int fd) { return Closed(openat(fd, "..", O_RDONLY)); }},
-           {"funlinkat",
-            [](int fd) { return funlinkat(fd, "file", FD_NONE, 0); }},
+           {"funlinkat", [](int fd) { return funlinkat(fd, "file", FD_NONE, 0); }},
            {"fstat of a directory",
             [](int fd) {
               struct stat status;
@@ -347,28 +350,30 @@ std::vector<Group> Groups() {
            {"fchroot", [](int fd) { return Chroot(fd); }},
        }});
   if (KernelHas(1500000)) {
-    groups.back().calls.push_back({"inotify_add_watch_at", [](int fd) {
-                                     using Init = int (*)(int);
-                                     const auto init = reinterpret_cast<Init>(dlsym(RTLD_DEFAULT, "inotify_init1"));
-                                     const int watcher = init == nullptr ? -1 : init(O_NONBLOCK);
-                                     const long result = syscall(kInotifyAdd, watcher, fd, "file", 2);
-                                     const int error = errno;
-                                     close(watcher);
-                                     errno = error;
-                                     return result;
-                                   }});
-    groups.push_back({"inotify",
-                      [](const Folder&) {
-                        using Init = int (*)(int);
-                        const auto init = reinterpret_cast<Init>(dlsym(RTLD_DEFAULT, "inotify_init1"));
-                        return init == nullptr ? -1 : init(O_NONBLOCK);
-                      },
-                      {
-                          {"read of inotify events", [](int fd) { return read(fd, buffer, 8); }},
-                          {"inotify_add_watch_at with",
-                           [](int fd) { return syscall(kInotifyAdd, fd, AT_FDCWD, "/tmp", 2); }},
-                          {"kevent on EVFILT_READ of inotify", [](int fd) { return Watch(fd, EVFILT_READ, 0); }},
-                      }});
+    groups.back().calls.push_back(
+        {"inotify_add_watch_at", [](int fd) {
+           using Init = int (*)(int);
+           const auto init = reinterpret_cast<Init>(dlsym(RTLD_DEFAULT, "inotify_init1"));
+           const int watcher = init == nullptr ? -1 : init(O_NONBLOCK);
+           const long result = syscall(kInotifyAdd, watcher, fd, "file", 2);
+           const int error = errno;
+           close(watcher);
+           errno = error;
+           return result;
+         }});
+    groups.push_back(
+        {"inotify",
+         [](const Folder&) {
+           using Init = int (*)(int);
+           const auto init = reinterpret_cast<Init>(dlsym(RTLD_DEFAULT, "inotify_init1"));
+           return init == nullptr ? -1 : init(O_NONBLOCK);
+         },
+         {
+             {"read of inotify events", [](int fd) { return read(fd, buffer, 8); }},
+             {"inotify_add_watch_at with",
+              [](int fd) { return syscall(kInotifyAdd, fd, AT_FDCWD, "/tmp", 2); }},
+             {"kevent on EVFILT_READ of inotify", [](int fd) { return Watch(fd, EVFILT_READ, 0); }},
+         }});
   }
   groups.push_back(
       {"socket",
@@ -383,7 +388,8 @@ std::vector<Group> Groups() {
             [](int fd) {
               const Listener listener;
               const sockaddr_in address = Loopback(listener.port);
-              const int result = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+              const int result =
+                  connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
               const int error = errno;
               close(listener.fd);
               errno = error;
@@ -434,57 +440,58 @@ std::vector<Group> Groups() {
                         {"kevent on EVFILT_READ of a listening socket",
                          [](int fd) { return Watch(fd, EVFILT_READ, 0); }},
                     }});
-  groups.push_back(
-      {"connection",
-       OpenConnection,
-       {
-           {"recv", [](int fd) { return recv(fd, buffer, 1, 0); }},
-           {"recv MSG_PEEK", [](int fd) { return recv(fd, buffer, 1, MSG_PEEK); }},
-           {"recvmsg",
-            [](int fd) {
-              struct iovec vector = {buffer, 1};
-              struct msghdr message = {};
-              message.msg_iov = &vector;
-              message.msg_iovlen = 1;
-              return recvmsg(fd, &message, 0);
-            }},
-           {"read of a connection", [](int fd) { return read(fd, buffer, 1); }},
-           {"send", [](int fd) { return send(fd, "x", 1, 0); }},
-           {"sendmsg",
-            [](int fd) {
-              struct iovec vector = {buffer, 1};
-              struct msghdr message = {};
-              message.msg_iov = &vector;
-              message.msg_iovlen = 1;
-              return sendmsg(fd, &message, 0);
-            }},
-           {"write of a connection", [](int fd) { return write(fd, "x", 1); }},
-           {"getpeername",
-            [](int fd) {
-              sockaddr_storage address;
-              socklen_t length = sizeof(address);
-              return getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length);
-            }},
-           {"shutdown", [](int fd) { return shutdown(fd, SHUT_WR); }},
-           {"sendfile to",
-            [](int fd) {
-              const Folder folder;
-              const int file = OpenFile(folder);
-              off_t sent = 0;
-              const int result = sendfile(file, fd, 0, 1, nullptr, &sent, 0);
-              const int error = errno;
-              close(file);
-              errno = error;
-              return result;
-            }},
-           {"kevent on EVFILT_READ of a connection", [](int fd) { return Watch(fd, EVFILT_READ, 0); }},
-           {"kevent on EVFILT_WRITE of a connection", [](int fd) { return Watch(fd, EVFILT_WRITE, 0); }},
-           {"ioctl FIONREAD of a connection",
-            [](int fd) {
-              int count = 0;
-              return ioctl(fd, FIONREAD, &count);
-            }},
-       }});
+  groups.push_back({"connection",
+                    OpenConnection,
+                    {
+                        {"recv", [](int fd) { return recv(fd, buffer, 1, 0); }},
+                        {"recv MSG_PEEK", [](int fd) { return recv(fd, buffer, 1, MSG_PEEK); }},
+                        {"recvmsg",
+                         [](int fd) {
+                           struct iovec vector = {buffer, 1};
+                           struct msghdr message = {};
+                           message.msg_iov = &vector;
+                           message.msg_iovlen = 1;
+                           return recvmsg(fd, &message, 0);
+                         }},
+                        {"read of a connection", [](int fd) { return read(fd, buffer, 1); }},
+                        {"send", [](int fd) { return send(fd, "x", 1, 0); }},
+                        {"sendmsg",
+                         [](int fd) {
+                           struct iovec vector = {buffer, 1};
+                           struct msghdr message = {};
+                           message.msg_iov = &vector;
+                           message.msg_iovlen = 1;
+                           return sendmsg(fd, &message, 0);
+                         }},
+                        {"write of a connection", [](int fd) { return write(fd, "x", 1); }},
+                        {"getpeername",
+                         [](int fd) {
+                           sockaddr_storage address;
+                           socklen_t length = sizeof(address);
+                           return getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length);
+                         }},
+                        {"shutdown", [](int fd) { return shutdown(fd, SHUT_WR); }},
+                        {"sendfile to",
+                         [](int fd) {
+                           const Folder folder;
+                           const int file = OpenFile(folder);
+                           off_t sent = 0;
+                           const int result = sendfile(file, fd, 0, 1, nullptr, &sent, 0);
+                           const int error = errno;
+                           close(file);
+                           errno = error;
+                           return result;
+                         }},
+                        {"kevent on EVFILT_READ of a connection",
+                         [](int fd) { return Watch(fd, EVFILT_READ, 0); }},
+                        {"kevent on EVFILT_WRITE of a connection",
+                         [](int fd) { return Watch(fd, EVFILT_WRITE, 0); }},
+                        {"ioctl FIONREAD of a connection",
+                         [](int fd) {
+                           int count = 0;
+                           return ioctl(fd, FIONREAD, &count);
+                         }},
+                    }});
   groups.push_back({"datagram socket",
                     OpenDatagram,
                     {
@@ -497,7 +504,8 @@ std::vector<Group> Groups() {
                         {"connect of a datagram socket",
                          [](int fd) {
                            const sockaddr_in address = Loopback(htons(9));
-                           return connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+                           return connect(fd, reinterpret_cast<const sockaddr*>(&address),
+                                          sizeof(address));
                          }},
                     }});
   groups.push_back({"terminal",
@@ -517,7 +525,8 @@ std::vector<Group> Groups() {
   groups.push_back({"shared memory",
                     OpenShared,
                     {
-                        {"mmap PROT_READ of shared memory", [](int fd) { return Map(fd, PROT_READ, MAP_SHARED); }},
+                        {"mmap PROT_READ of shared memory",
+                         [](int fd) { return Map(fd, PROT_READ, MAP_SHARED); }},
                         {"mmap PROT_READ|PROT_WRITE of shared memory",
                          [](int fd) { return Map(fd, PROT_READ | PROT_WRITE, MAP_SHARED); }},
                         {"ftruncate of shared memory", [](int fd) { return ftruncate(fd, 8192); }},
@@ -537,18 +546,19 @@ std::vector<Group> Groups() {
                          }},
                         {"read of a process", [](int fd) { return read(fd, buffer, 1); }},
                     }});
-  groups.push_back({"pipe",
-                    OpenPipe,
-                    {
-                        {"read of an empty pipe", [](int fd) { return read(fd, buffer, 1); }},
-                        {"write to the reading end", [](int fd) { return write(fd, "x", 1); }},
-                        {"kevent on EVFILT_READ of a pipe", [](int fd) { return Watch(fd, EVFILT_READ, 0); }},
-                        {"fstat of a pipe",
-                         [](int fd) {
-                           struct stat status;
-                           return fstat(fd, &status);
-                         }},
-                    }});
+  groups.push_back(
+      {"pipe",
+       OpenPipe,
+       {
+           {"read of an empty pipe", [](int fd) { return read(fd, buffer, 1); }},
+           {"write to the reading end", [](int fd) { return write(fd, "x", 1); }},
+           {"kevent on EVFILT_READ of a pipe", [](int fd) { return Watch(fd, EVFILT_READ, 0); }},
+           {"fstat of a pipe",
+            [](int fd) {
+              struct stat status;
+              return fstat(fd, &status);
+            }},
+       }});
   return groups;
 }
 
@@ -634,9 +644,8 @@ std::vector<Operation> FreebsdOperations() {
   std::vector<Operation> list;
   for (const Group& group : Groups()) {
     for (const auto& [name, call] : group.calls) {
-      list.push_back({name, group.subject, group.open, [call = call](const Folder&, int fd) {
-                        return Outcome(call(fd));
-                      }});
+      list.push_back({name, group.subject, group.open,
+                      [call = call](const Folder&, int fd) { return Outcome(call(fd)); }});
     }
   }
   AddPolls(list);
@@ -645,11 +654,13 @@ std::vector<Operation> FreebsdOperations() {
 
 std::vector<Question> FreebsdInheritanceQuestions() {
   return {
-      {"dup", [] {
+      {"dup",
+       [] {
          const Folder folder;
          return Limits(dup(LimitedFile(folder)));
        }},
-      {"dup2", [] {
+      {"dup2",
+       [] {
          const Folder folder;
          return Limits(dup2(LimitedFile(folder), 100));
        }},
@@ -671,15 +682,18 @@ std::vector<Question> FreebsdInheritanceQuestions() {
          const int limited = LimitedFile(folder);
          return Limits(dup2(limited, limited));
        }},
-      {"dup3", [] {
+      {"dup3",
+       [] {
          const Folder folder;
          return Limits(dup3(LimitedFile(folder), 100, O_CLOEXEC));
        }},
-      {"F_DUPFD", [] {
+      {"F_DUPFD",
+       [] {
          const Folder folder;
          return Limits(fcntl(LimitedFile(folder), F_DUPFD, 50));
        }},
-      {"F_DUP2FD", [] {
+      {"F_DUP2FD",
+       [] {
          const Folder folder;
          return Limits(fcntl(LimitedFile(folder), F_DUP2FD, 100));
        }},
@@ -689,7 +703,8 @@ std::vector<Question> FreebsdInheritanceQuestions() {
          const int fd = LimitedFile(folder);
          return Limits(open(("/dev/fd/" + std::to_string(fd)).c_str(), O_RDONLY));
        }},
-      {"SCM_RIGHTS", [] {
+      {"SCM_RIGHTS",
+       [] {
          const Folder folder;
          return PassedLimits(LimitedFile(folder), false);
        }},
@@ -722,7 +737,8 @@ std::vector<Question> FreebsdInheritanceQuestions() {
          const pid_t child = fork();
          if (child == 0) {
            // Truncating needs a right that it has not; sh says so by its status.
-           const std::string command = "true >&" + std::to_string(fd) + " && echo x >&" + std::to_string(fd);
+           const std::string command =
+               "true >&" + std::to_string(fd) + " && echo x >&" + std::to_string(fd);
            close(2);
            execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
            _exit(127);
@@ -764,7 +780,8 @@ std::vector<Question> FreebsdInheritanceQuestions() {
 
 std::vector<Question> FreebsdProcessQuestions() {
   return {
-      {"poll, running", [] {
+      {"poll, running",
+       [] {
          pid_t pid = 0;
          return Poll(Sleeper(&pid));
        }},
@@ -898,10 +915,12 @@ std::vector<Question> FreebsdCapabilityModeQuestions() {
   static char buffer[512];
   return {
       AbsoluteIn("openat", [](int fd) { return Closed(openat(fd, "/etc/passwd", O_RDONLY)); }),
-      AbsoluteIn("openat O_RESOLVE_BENEATH",
-                 [](int fd) { return Closed(openat(fd, "/etc/passwd", O_RDONLY | O_RESOLVE_BENEATH)); }),
+      AbsoluteIn(
+          "openat O_RESOLVE_BENEATH",
+          [](int fd) { return Closed(openat(fd, "/etc/passwd", O_RDONLY | O_RESOLVE_BENEATH)); }),
       AbsoluteIn("mkdirat", [](int fd) { return mkdirat(fd, "/etc/passwd", 0755); }),
-      AbsoluteIn("readlinkat", [](int fd) { return readlinkat(fd, "/etc/passwd", buffer, sizeof(buffer)); }),
+      AbsoluteIn("readlinkat",
+                 [](int fd) { return readlinkat(fd, "/etc/passwd", buffer, sizeof(buffer)); }),
       AbsoluteIn("unlinkat", [](int fd) { return unlinkat(fd, "/nothing", 0); }),
       Mode("open", [] { return open("/etc/passwd", O_RDONLY); }),
       Mode("open of /dev/fd/0", [] { return open("/dev/fd/0", O_RDONLY); }),
@@ -944,12 +963,14 @@ std::vector<Question> FreebsdCapabilityModeQuestions() {
       Mode("bind",
            [] {
              const sockaddr_in address = Loopback(0);
-             return bind(socket(AF_INET, SOCK_STREAM, 0), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+             return bind(socket(AF_INET, SOCK_STREAM, 0),
+                         reinterpret_cast<const sockaddr*>(&address), sizeof(address));
            }),
       Mode("connect",
            [] {
              const sockaddr_in address = Loopback(htons(9));
-             return connect(socket(AF_INET, SOCK_STREAM, 0), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+             return connect(socket(AF_INET, SOCK_STREAM, 0),
+                            reinterpret_cast<const sockaddr*>(&address), sizeof(address));
            }),
       Mode("listen of a fresh socket", [] { return listen(socket(AF_INET, SOCK_STREAM, 0), 1); }),
       Mode("bindat AF_INET, of AT_FDCWD",
@@ -1011,12 +1032,15 @@ std::vector<Question> FreebsdCapabilityModeQuestions() {
       Mode("getrandom", [] { return syscall(SYS_getrandom, buffer, 8, 0); }),
       Mode("mmap of anonymous memory",
            [] {
-             return mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0) == MAP_FAILED ? -1 : 0;
+             return mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0) ==
+                            MAP_FAILED
+                        ? -1
+                        : 0;
            }),
       Mode("mmap of anonymous memory, writable and executable",
            [] {
-             return mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_ANON | MAP_PRIVATE, -1, 0) ==
-                            MAP_FAILED
+             return mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_ANON | MAP_PRIVATE,
+                         -1, 0) == MAP_FAILED
                         ? -1
                         : 0;
            }),
@@ -1026,7 +1050,8 @@ std::vector<Question> FreebsdCapabilityModeQuestions() {
       Mode("shmget", [] { return shmget(IPC_PRIVATE, 4096, 0600); }),
       Mode("posix_openpt", [] { return posix_openpt(O_RDWR); }),
       Mode("wait4 without children", [] { return wait4(-1, nullptr, WNOHANG, nullptr); }),
-      Mode("wait6 without children", [] { return wait6(P_ALL, 0, nullptr, WEXITED | WNOHANG, nullptr, nullptr); }),
+      Mode("wait6 without children",
+           [] { return wait6(P_ALL, 0, nullptr, WEXITED | WNOHANG, nullptr, nullptr); }),
       Mode("sysctl hw.ncpu",
            [] {
              int value = 0;
@@ -1074,7 +1099,10 @@ std::vector<Question> FreebsdCapabilityModeQuestions() {
       Mode("reboot", [] { return syscall(SYS_reboot, 0x40000000); }),
       Mode("fcntl F_KINFO", [] { return fcntl(0, F_KINFO, buffer); }),
       Mode("cpuset_getaffinity of itself",
-           [] { return syscall(SYS_cpuset_getaffinity, 3, 2, static_cast<int64_t>(-1), sizeof(buffer) / 8, buffer); }),
+           [] {
+             return syscall(SYS_cpuset_getaffinity, 3, 2, static_cast<int64_t>(-1),
+                            sizeof(buffer) / 8, buffer);
+           }),
       Mode("nanosleep",
            [] {
              const struct timespec none = {0, 0};

@@ -35,8 +35,7 @@ Listener::Listener() : fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof(address);
   if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      listen(fd, 8) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+      listen(fd, 8) != 0 || getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
     abort();
   }
   port = address.sin_port;
@@ -209,7 +208,8 @@ std::vector<Question> InheritanceQuestions() {
       {"openat in a limited directory, of a directory",
        [] {
          const Folder folder;
-         return LimitsOfOpened(LimitedDirectory(folder, false), "directory", O_RDONLY | O_DIRECTORY);
+         return LimitsOfOpened(LimitedDirectory(folder, false), "directory",
+                               O_RDONLY | O_DIRECTORY);
        }},
       {"openat in a directory with limited ioctls and fcntls",
        [] {
@@ -315,8 +315,7 @@ std::vector<Question> InheritanceQuestions() {
       {"cap_fcntls_limit to more",
        [] {
          const Folder folder;
-         return Outcome(
-             cap_fcntls_limit(LimitedFile(folder), CAP_FCNTL_GETFL | CAP_FCNTL_SETFL));
+         return Outcome(cap_fcntls_limit(LimitedFile(folder), CAP_FCNTL_GETFL | CAP_FCNTL_SETFL));
        }},
       {"cap_fcntls_limit to what there is not",
        [] {

@@ -1,7 +1,7 @@
 // Asks the questions of one topic and prints the answers, a line each.
 //
-//   questions [-u UID] rights < SETS     SETS: name, cr_rights[0], cr_rights[1] (hexadecimal), with tabs
-//   questions [-u UID] inheritance | processes | capability-mode | paths
+//   questions [-u UID] rights < SETS     SETS: name, cr_rights[0], cr_rights[1] (hexadecimal), with
+//   tabs questions [-u UID] inheritance | processes | capability-mode | paths
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,8 +104,9 @@ int main(int count, char** arguments) {
   } else if (topic == "paths") {
     Ask(questions::PathQuestions());
   } else {
-    fprintf(stderr,
-            "usage: questions [-u uid] rights | inheritance | processes | capability-mode | paths\n");
+    fprintf(
+        stderr,
+        "usage: questions [-u uid] rights | inheritance | processes | capability-mode | paths\n");
     return 1;
   }
   return 0;

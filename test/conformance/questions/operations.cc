@@ -142,7 +142,8 @@ std::vector<Operation> Operations() {
   directory("fstatat of nothing", [](int fd) { return Stat(fd, "nothing", true); });
   directory("faccessat", [](int fd) { return AccessAt(fd, "file", R_OK); });
   directory("mkdirat", [](int fd) { return MakeDirectoryAt(fd, "new", 0755); });
-  directory("mkdirat of a name that is taken", [](int fd) { return MakeDirectoryAt(fd, "directory", 0755); });
+  directory("mkdirat of a name that is taken",
+            [](int fd) { return MakeDirectoryAt(fd, "directory", 0755); });
   two("unlinkat", [](int fd, int other) {
     LinkAt(other, "file", other, "new");
     return UnlinkAt(fd, "new", false);
@@ -153,7 +154,8 @@ std::vector<Operation> Operations() {
   });
   directory("unlinkat of a directory", [](int fd) { return UnlinkAt(fd, "directory", false); });
   directory("unlinkat AT_REMOVEDIR of a file", [](int fd) { return UnlinkAt(fd, "file", true); });
-  directory("unlinkat AT_REMOVEDIR of a directory in use", [](int fd) { return UnlinkAt(fd, "directory", true); });
+  directory("unlinkat AT_REMOVEDIR of a directory in use",
+            [](int fd) { return UnlinkAt(fd, "directory", true); });
   two("renameat from", [](int fd, int other) {
     LinkAt(other, "file", other, "full");
     return RenameAt(fd, "full", other, "new");
@@ -184,8 +186,11 @@ std::vector<Operation> Operations() {
     return ReadLinkAt(fd, "file", target, sizeof(target));
   });
   directory("fchmodat", [](int fd) { return ChangeModeAt(fd, "file", 0700, true); });
-  directory("fchownat", [](int fd) { return ChangeOwnerAt(fd, "file", static_cast<uid_t>(-1), static_cast<gid_t>(-1), true); });
-  directory("fchownat to root", [](int fd) { return ChangeOwnerAt(fd, "file", 0, static_cast<gid_t>(-1), true); });
+  directory("fchownat", [](int fd) {
+    return ChangeOwnerAt(fd, "file", static_cast<uid_t>(-1), static_cast<gid_t>(-1), true);
+  });
+  directory("fchownat to root",
+            [](int fd) { return ChangeOwnerAt(fd, "file", 0, static_cast<gid_t>(-1), true); });
   directory("utimensat", [](int fd) {
     const timespec times[2] = {{1, 0}, {2, 0}};
     return SetTimesAt(fd, "file", times, true);
@@ -220,9 +225,11 @@ std::vector<Operation> Operations() {
                     }});
   };
   unix_socket("bindat with", [](int directory, int fd) { return BindAt(directory, fd, "new"); });
-  unix_socket("connectat with", [](int directory, int fd) { return ConnectAt(directory, fd, "socket"); });
+  unix_socket("connectat with",
+              [](int directory, int fd) { return ConnectAt(directory, fd, "socket"); });
   list.push_back({"fchdir", kDirectory, OpenDirectory, [](const Folder&, int fd) {
-                    return InSpawned(fd, CAP_FCHDIR, [fd] { return child_calls::ChangeDirectoryTo(fd); });
+                    return InSpawned(fd, CAP_FCHDIR,
+                                     [fd] { return child_calls::ChangeDirectoryTo(fd); });
                   }});
   list.push_back({"fexecve", "executable",
                   [](const Folder&) { return open("/usr/bin/true", O_RDONLY | O_CLOEXEC); },
@@ -273,8 +280,8 @@ std::vector<Operation> Operations() {
 
   // What is always allowed.
   const auto file = [&](const char* name, std::function<long(int)> call) {
-    list.push_back({name, "file", OpenFile,
-                    [call](const Folder&, int fd) { return Outcome(call(fd)); }});
+    list.push_back(
+        {name, "file", OpenFile, [call](const Folder&, int fd) { return Outcome(call(fd)); }});
   };
   file("cap_rights_get", [](int fd) {
     cap_rights_t rights;

@@ -104,9 +104,7 @@ std::vector<Question> PathQuestions() {
       {"openat O_NOFOLLOW",
        [](int fd, const char* path) { return Opened(OpenAt(fd, path, O_RDONLY | O_NOFOLLOW, 0)); }},
       {"openat O_CREAT",
-       [](int fd, const char* path) {
-         return Opened(OpenAt(fd, path, O_WRONLY | O_CREAT, 0644));
-       }},
+       [](int fd, const char* path) { return Opened(OpenAt(fd, path, O_WRONLY | O_CREAT, 0644)); }},
       {"openat O_CREAT|O_EXCL",
        [](int fd, const char* path) {
          return Opened(OpenAt(fd, path, O_WRONLY | O_CREAT | O_EXCL, 0644));
@@ -149,11 +147,11 @@ std::vector<Question> PathQuestions() {
   std::vector<Question> list;
   for (const Call& call : kCalls) {
     // Those which have a flag to confine them do so in any directory.
-    const bool flagged = std::string(call.name).find("openat") == 0 ||
-                         std::string(call.name).find("fstatat") == 0;
-    for (const auto& [name, state] : {std::pair{"unlimited", State::kUnlimited},
-                                      std::pair{"limited", State::kLimited},
-                                      std::pair{"capability mode", State::kCapabilityMode}}) {
+    const bool flagged =
+        std::string(call.name).find("openat") == 0 || std::string(call.name).find("fstatat") == 0;
+    for (const auto& [name, state] :
+         {std::pair{"unlimited", State::kUnlimited}, std::pair{"limited", State::kLimited},
+          std::pair{"capability mode", State::kCapabilityMode}}) {
       if (state == State::kUnlimited && !flagged) continue;
       for (const char* path : kPaths) {
         list.push_back({std::string(call.name) + ", " + name + ": '" + path + "'",

@@ -148,11 +148,13 @@ std::vector<Question> ProcessQuestions() {
       {"pdkill with SIGTERM, reaped", [] { return Outcome(pdkill(Reaped(), SIGTERM)); }},
       {"pdkill with -1", [] { return Outcome(pdkill(Sleeper(), -1)); }},
       {"pdkill with 1000", [] { return Outcome(pdkill(Sleeper(), 1000)); }},
-      {"pdkill with 1000, of a file", [] {
+      {"pdkill with 1000, of a file",
+       [] {
          const Folder folder;
          return Outcome(pdkill(OpenFile(folder), 1000));
        }},
-      {"pdkill of a file", [] {
+      {"pdkill of a file",
+       [] {
          const Folder folder;
          return Outcome(pdkill(OpenFile(folder), 0));
        }},
@@ -168,7 +170,8 @@ std::vector<Question> ProcessQuestions() {
        }},
       {"pdgetpid, ended", [] { return GetPid(Ended()); }},
       {"pdgetpid, reaped", [] { return GetPid(Reaped()); }},
-      {"pdgetpid of a file", [] {
+      {"pdgetpid of a file",
+       [] {
          const Folder folder;
          return GetPid(OpenFile(folder));
        }},
@@ -190,7 +193,8 @@ std::vector<Question> ProcessQuestions() {
       {"reap, running", [] { return Reap(Sleeper()); }},
       {"reap, ended", [] { return Reap(Ended()); }},
       {"reap, reaped", [] { return Reap(Reaped()); }},
-      {"reap of a file", [] {
+      {"reap of a file",
+       [] {
          const Folder folder;
          return Reap(OpenFile(folder));
        }},
@@ -260,12 +264,14 @@ std::vector<Question> ProcessQuestions() {
       {"kevent, ended, EV_ONESHOT", [] { return Event(Ended(), NOTE_EXIT, EV_ONESHOT); }},
       {"kevent, ended, EV_RECEIPT", [] { return Event(Ended(), NOTE_EXIT, EV_RECEIPT); }},
       {"kevent, ended, nothing wanted", [] { return Event(Ended(), 0); }},
-      {"kevent of a file", [] {
+      {"kevent of a file",
+       [] {
          const Folder folder;
          return Event(OpenFile(folder), NOTE_EXIT);
        }},
       {"kevent of a closed descriptor", [] { return Event(900, NOTE_EXIT); }},
-      {"kevent of a file, EV_RECEIPT", [] {
+      {"kevent of a file, EV_RECEIPT",
+       [] {
          const Folder folder;
          return Event(OpenFile(folder), NOTE_EXIT, EV_RECEIPT);
        }},
@@ -300,8 +306,8 @@ std::vector<Question> ProcessQuestions() {
          const Watched watched = StartWatched(PD_CLOEXEC);
          const int copy = child_calls::Duplicate(watched.process);
          child_calls::CloseProcess(watched.process);
-         return std::string(watched.Lives(kSoon) ? "lives" : "is gone") + ", pdkill of the other: " +
-                Outcome(pdkill(copy, 0));
+         return std::string(watched.Lives(kSoon) ? "lives" : "is gone") +
+                ", pdkill of the other: " + Outcome(pdkill(copy, 0));
        }},
       {"close of the copy",
        [] {
