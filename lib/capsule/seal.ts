@@ -408,7 +408,7 @@ export async function seal<Names extends string = never>(plan: SealPlan<Names> =
         steps: progress.steps,
         descriptors,
       }),
-      Object.fromEntries(directories) as Record<Names, Directory>,
+      { directories: Object.fromEntries(directories) as Record<Names, Directory> },
     );
   } catch (error) {
     for (const directory of directories.values()) directory.close();
