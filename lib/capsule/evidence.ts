@@ -87,6 +87,7 @@ export class Evidence implements Disposable {
   }
 
   #arrived(events: readonly JailEvent[]): void {
+    if (events.length === 0) return;
     this.#events.push(...events);
     if (events.some(({ type }) => type === 'remove')) this[Symbol.dispose]();
     for (const wake of this.#waiting) wake();
