@@ -36,6 +36,7 @@ export type { Adversary, Cell, Grade, Property, PropertyTable, Requirements } fr
 export type { SealedDescriptor, SealedJail, SealReport, SealReportData, SealStep, SealStepName } from './capsule/report.ts';
 export type { Limits } from './capsule/roles.ts';
 export { seal } from './capsule/seal.ts';
+export type { JailSealing } from './capsule/seal-jail.ts';
 export type { CapsuleSpawnOptions } from './capsule/spawn-capsule.ts';
 export type { DescriptorLike } from './descriptor.ts';
 export type { RelativePath, TimeLike } from './directory/arguments.ts';

@@ -18,6 +18,8 @@ export interface CapsuleParts<Names extends string = string> {
   readonly jail?: Jail | JailDescriptor;
   readonly process?: ProcessDescriptor;
   readonly evidence?: Evidence;
+  /** What ends with the capsule, in order. */
+  readonly held?: readonly Disposable[];
 }
 
 /** A program in a jail of its own, as `Capsule.spawn` hands it back. */
@@ -48,14 +50,16 @@ export class Capsule<Names extends string = string> implements Disposable, Async
   /** The program that `Capsule.spawn` started. */
   readonly process: ProcessDescriptor | undefined;
   readonly #evidence: Evidence | undefined;
+  readonly #held: readonly Disposable[];
 
   /** Made by a seal alone: nothing else knows what is sealed. */
-  constructor(report: SealReport, { directories, jail, process, evidence }: CapsuleParts<Names> = {}) {
+  constructor(report: SealReport, { directories, jail, process, evidence, held = [] }: CapsuleParts<Names> = {}) {
     this.report = report;
     this.directories = Object.freeze({ ...(directories as Readonly<Record<Names, Directory>>) });
     this.jail = jail;
     this.process = process;
     this.#evidence = evidence;
+    this.#held = held;
     Object.freeze(this);
   }
 
@@ -156,9 +160,7 @@ export class Capsule<Names extends string = string> implements Disposable, Async
    */
   close(): void {
     this.#evidence?.[Symbol.dispose]();
-    if (this.process === undefined) return;
-    this.process.close();
-    (this.jail as JailDescriptor).close();
+    for (const part of this.#held) part[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

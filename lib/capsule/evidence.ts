@@ -22,6 +22,11 @@ export class Evidence implements Disposable {
     binding.refEvent(watch, this.#waiting.size > 0);
   }
 
+  /** Whether nothing more will be told. */
+  get over(): boolean {
+    return this.#over;
+  }
+
   /** All that was told, in order. */
   get events(): readonly JailEvent[] {
     return this.#events;

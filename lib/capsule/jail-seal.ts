@@ -3,11 +3,12 @@
 import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { native } from '../binding.ts';
-import { checkInteger, invalidArgType, invalidArgValue } from '../errors.ts';
+import { checkInteger, invalidArgType, invalidArgValue, invalidState } from '../errors.ts';
 import { inJail, type JailKey, readJail, updateJail } from '../jail/calls.ts';
 import { jailParameters } from '../jail/parameter-table.ts';
 import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
 import { encodeParameters } from '../jail/parameters.ts';
+import type { Evidence } from './evidence.ts';
 import type { Facts, Requirements } from './properties.ts';
 
 /** What a jail is to keep when it is sealed. */
@@ -63,6 +64,21 @@ export function checkUnsealed(name: string, parameters: JailParameters): void {
     const why = key.startsWith('allow.') ? 'use options.allow' : Object.hasOwn(instead, key) ? instead[key] : undefined;
     if (why !== undefined) throw invalidArgValue(`${name}['${key}']`, value, `is set by the seal: ${why}`);
   }
+}
+
+/** Every jail that this program has sealed or is about to seal, by its number. */
+const claimed = new Map<number, Evidence>();
+
+/**
+ * Claims a jail for one seal, until its evidence is over.
+ *
+ * @throws `ERR_INVALID_STATE` when another seal of this program has it
+ */
+export function claimJail(jid: number, evidence: Evidence): void {
+  if (claimed.get(jid)?.over === false) {
+    throw invalidState(`Jail ${jid} is sealed by this program already, or a seal of it is under way`);
+  }
+  claimed.set(jid, evidence);
 }
 
 /** What the seal sets, by parameter. */

@@ -15,6 +15,7 @@ import { listDescriptors } from './inventory.ts';
 import {
   checkJailSeal,
   checkUnsealed,
+  claimJail,
   fileFacts,
   type JailSealOptions,
   processesOf,
@@ -185,6 +186,7 @@ export async function spawnCapsule(
     const jail = createOwned({ ...order.parameters, persist: true });
     making.jail = jail;
     const { jid } = jail;
+    claimJail(jid, evidence);
     steps.done(`jail ${jid}, owned by a descriptor of this process (jail_set(2) JAIL_OWN_DESC)`);
 
     steps.begin('configure');
@@ -238,7 +240,7 @@ export async function spawnCapsule(
       descriptors: [],
       jail: { jid, parameters: Object.fromEntries(parameters), properties },
     });
-    return new Capsule<never>(report, { jail, process, evidence }) as SpawnedCapsule;
+    return new Capsule<never>(report, { jail, process, evidence, held: [process, jail] }) as SpawnedCapsule;
   } catch (error) {
     throw steps.explain(error, await making.undo());
   }
