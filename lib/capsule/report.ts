@@ -31,6 +31,7 @@ export type SealStepName =
   | 'user'
   | 'enter'
   | 'verify'
+  | 'jail'
   | 'create'
   | 'configure'
   | 'start'

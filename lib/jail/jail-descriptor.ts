@@ -124,7 +124,10 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
   attach(): void {
     const { name } = this.get('name');
     // Not jail_attach_jd(2): in 15.0 and 15.1 it keeps a reference for good, and the jail would be dying for ever.
-    attachProcess(this.#jid, name, 'jail_set', () => inJail(this.#jid, () => attachByDescriptor(this.#open())));
+    attachProcess('jail_set', () => {
+      inJail(this.#jid, () => attachByDescriptor(this.#open()));
+      return { jid: this.#jid, name };
+    });
   }
 
   /**

@@ -206,9 +206,10 @@ export class Jail {
    * @see [jail_attach(2)](https://man.freebsd.org/cgi/man.cgi?query=jail_attach&sektion=2)
    */
   attach(): void {
-    attachProcess(this.#jid, this.#name, 'jail_attach', () =>
-      this.#call(() => native('jail_attach').jailAttach(this.#jid)),
-    );
+    attachProcess('jail_attach', () => {
+      this.#call(() => native('jail_attach').jailAttach(this.#jid));
+      return { jid: this.#jid, name: this.#name };
+    });
   }
 
   /**
