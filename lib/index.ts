@@ -23,17 +23,21 @@ export { type FcntlCommand, getFcntls, limitFcntls } from './capsicum/fcntls.ts'
 export { getIoctls, type IoctlCommand, type IoctlName, limitIoctls } from './capsicum/ioctls.ts';
 export { enter, isSandboxed } from './capsicum/mode.ts';
 export { getRights, type Implied, limitRights, type Parts, RIGHTS, type Right, Rights } from './capsicum/rights.ts';
-export type { Capsule } from './capsule/capsule.ts';
+export { Capsule, type JailCapsule, type SpawnedCapsule } from './capsule/capsule.ts';
 export {
   type DescriptorInfo,
   type DescriptorKind,
   type DescriptorOwner,
   listDescriptors,
 } from './capsule/inventory.ts';
+export type { JailSealOptions } from './capsule/jail-seal.ts';
 export type { DescriptorPlan, DirectoryPlan, SealPlan, ServerLike } from './capsule/plan.ts';
-export type { SealedDescriptor, SealReport, SealReportData, SealStep, SealStepName } from './capsule/report.ts';
+export type { Adversary, Cell, Grade, Property, PropertyTable, Requirements } from './capsule/properties.ts';
+export type { SealedDescriptor, SealedJail, SealReport, SealReportData, SealStep, SealStepName } from './capsule/report.ts';
 export type { Limits } from './capsule/roles.ts';
 export { seal } from './capsule/seal.ts';
+export type { JailSealing } from './capsule/seal-jail.ts';
+export type { CapsuleSpawnOptions } from './capsule/spawn-capsule.ts';
 export type { DescriptorLike } from './descriptor.ts';
 export type { RelativePath, TimeLike } from './directory/arguments.ts';
 export type { FileData } from './directory/descriptor-calls.ts';

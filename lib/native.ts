@@ -93,9 +93,14 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
    * Starts a process with pdrfork(2) or pdfork(2). A step of the child that fails is thrown here, under the name of its
    * system call; the child is gone then.
    *
-   * @returns the process's number and its descriptor
+   * A held process has taken every step but the last, executing the file, and waits for `releaseHeld`. It ends when the
+   * socket is closed first, as it is when this process ends.
+   *
+   * @returns the process's number, its descriptor, and the socket of a held one, else -1
    */
-  spawn(order: NativeSpawnOrder): [pid: number, fd: number];
+  spawn(order: NativeSpawnOrder): [pid: number, fd: number, socket: number];
+  /** Lets a held process execute its file, and throws what prevents that. The socket stays open, and is of no more use. */
+  releaseHeld(socket: number): void;
   /** fcntl(2) F_DUPFD_CLOEXEC: a duplicate with the same rights, ioctls and fcntls. */
   duplicateDescriptor(fd: number): number;
   /** socketpair(2): a connected pair of UNIX sockets, close-on-exec. */
@@ -145,6 +150,8 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
   jailParameters(): NativeJailParameter[];
   /** `security.jail.jailed`. */
   isJailed(): boolean;
+  /** kern.proc: the number and the session of each process of a jail, one after the other. EPERM in capability mode. */
+  jailProcesses(jid: number): number[];
 
   /** setrlimit(2) RLIMIT_CORE to 0, read back. */
   disableCoreDumps(): void;
@@ -188,7 +195,11 @@ export interface NativeSpawnOrder {
   readonly jail: number;
   readonly session: boolean;
   readonly noNewPrivileges: boolean;
+  /** procctl(2) PROC_TRACE_CTL_DISABLE_EXEC, read back. */
+  readonly noTracing: boolean;
   readonly capabilityMode: boolean;
+  /** Whether the process is held before it executes the file. It has then a copy of this process's memory. */
+  readonly held: boolean;
   readonly daemon: boolean;
 }
 

@@ -20,6 +20,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   AddProcessDescriptor(env, exports);
   AddJail(env, exports);
   AddJailParameters(env, exports);
+  AddJailProcesses(env, exports);
   return exports;
 }
 

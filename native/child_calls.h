@@ -16,13 +16,15 @@
 
 namespace child_calls {
 
-// Whether Start's child runs in the memory of the parent, which stands still
+// Whether Start's child can run in the memory of the parent, which stands still
 // until it executes or exits: pdrfork(2) with RFSPAWN, since 15.1.
-bool SharesMemory();
+bool CanShareMemory();
 
 // Starts a child that runs `run` and then exits; `*fd` gets its descriptor,
-// close-on-exec. The child has no signal handler of the parent's.
-pid_t Start(int* fd, int flags, void (*run)(void*), void* argument);
+// close-on-exec. The child has no signal handler of the parent's. With
+// `share_memory`, which CanShareMemory() must allow, it runs in the parent's
+// memory; without, in a copy, and the parent goes on meanwhile.
+pid_t Start(int* fd, int flags, bool share_memory, void (*run)(void*), void* argument);
 
 // (child) Every signal to its default action, none blocked.
 int ResetSignals();

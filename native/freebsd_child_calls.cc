@@ -58,11 +58,12 @@ int RunTask(void* data) {
 
 }  // namespace
 
-bool child_calls::SharesMemory() { return FindPdrforkThread() != nullptr; }
+bool child_calls::CanShareMemory() { return FindPdrforkThread() != nullptr; }
 
-pid_t child_calls::Start(int* fd, int flags, void (*run)(void*), void* argument) {
+pid_t child_calls::Start(int* fd, int flags, bool share_memory, void (*run)(void*),
+                         void* argument) {
   Task task = {run, argument};
-  const PdrforkThread pdrfork_thread = FindPdrforkThread();
+  const PdrforkThread pdrfork_thread = share_memory ? FindPdrforkThread() : nullptr;
   if (pdrfork_thread != nullptr) {
 #if defined(__amd64__)
     // The child may not return through the parent's frames, so it gets a stack

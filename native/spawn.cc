@@ -4,8 +4,12 @@
 //
 // The child says two things: that all steps are done and the file is about to be
 // executed, and what failed. Where it shares the parent's memory (since 15.1), it
-// writes them into the order itself; before, into a pipe that is close-on-exec. A
-// child that has said neither was killed on the way.
+// writes them into the order itself; before, and where it is held, into a socket
+// that is close-on-exec. A child that has said neither was killed on the way.
+//
+// A held child says through the socket that all steps but the last are done, and
+// goes on when a word comes back. Without one, because the parent is gone, it
+// exits.
 
 #include <fcntl.h>
 #include <sys/types.h>
@@ -14,6 +18,7 @@
 #include <sys/procctl.h>
 #include <sys/procdesc.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,9 +60,10 @@ struct Mapping {
   int source;
 };
 
-// What failed, by the name of the system call.
+// What failed, by the name of the system call; nothing did where that is empty.
 struct Failure {
-  const char* syscall = nullptr;
+  // Text and not a pointer, since it may come through a socket.
+  char syscall[16] = {};
   int error = 0;
   int fd = kNoDescriptor;
   // Whether the child was in its jail by then.
@@ -86,7 +92,9 @@ struct Order {
   int jid = 0;
   bool session = false;
   bool no_new_privileges = false;
+  bool no_tracing = false;
   bool capability_mode = false;
+  bool held = false;
   int extras[kExtras] = {-1, -1, -1, -1};
 
   // Room for the child to work in.
@@ -97,23 +105,48 @@ struct Order {
 
 // -- The child. Everything below runs between fork and exec.
 
-// Fits into any pipe. A parent that is gone has nothing to be told.
-void Tell(Order* order, const void* bytes, size_t size) {
-  if (order->extras[kStatus] < 0) return;
-  [[maybe_unused]] const ssize_t written = write(order->extras[kStatus], bytes, size);
+// Fits into any socket's buffer. False when the parent is gone.
+bool Tell(Order* order) {
+  return order->extras[kStatus] < 0 ||
+         send(order->extras[kStatus], &order->failure, sizeof(order->failure), MSG_NOSIGNAL) ==
+             static_cast<ssize_t>(sizeof(order->failure));
 }
 
 void SayReady(Order* order) {
   order->ready = true;
-  Tell(order, &order->ready, sizeof(order->ready));
+  Tell(order);
 }
 
 [[noreturn]] void Fail(Order* order, const char* syscall, int fd = kNoDescriptor) {
-  order->failure.syscall = syscall;
   order->failure.error = errno;
   order->failure.fd = fd;
-  Tell(order, &order->failure, sizeof(order->failure));
+  for (size_t i = 0; i + 1 < sizeof(order->failure.syscall) && syscall[i] != '\0'; i++) {
+    order->failure.syscall[i] = syscall[i];
+  }
+  Tell(order);
   _exit(127);
+}
+
+// procctl(2) on this process, believed when `query` gives `wanted` back.
+void Control(Order* order, int control, int value, int query, int wanted) {
+  int status = wanted + 1;
+  if (procctl(P_PID, 0, control, &value) != 0 || procctl(P_PID, 0, query, &status) != 0) {
+    Fail(order, "procctl");
+  }
+  if (status == wanted) return;
+  errno = EINVAL;
+  Fail(order, "procctl");
+}
+
+// Waits for the parent's word.
+void Hold(Order* order) {
+  if (!Tell(order)) _exit(127);
+  char word = 0;
+  ssize_t count;
+  do {
+    count = read(order->extras[kStatus], &word, sizeof(word));
+  } while (count < 0 && errno == EINTR);
+  if (count != sizeof(word)) _exit(127);
 }
 
 bool IsTarget(const Order& order, int fd) {
@@ -226,8 +259,11 @@ void RunChild(void* argument) {
     if (setrlimit(limit.resource, &limit.values) != 0) Fail(order, "setrlimit");
   }
   if (order->no_new_privileges) {
-    int enable = PROC_NO_NEW_PRIVS_ENABLE;
-    if (procctl(P_PID, 0, PROC_NO_NEW_PRIVS_CTL, &enable) != 0) Fail(order, "procctl");
+    Control(order, PROC_NO_NEW_PRIVS_CTL, PROC_NO_NEW_PRIVS_ENABLE, PROC_NO_NEW_PRIVS_STATUS,
+            PROC_NO_NEW_PRIVS_ENABLE);
+  }
+  if (order->no_tracing) {
+    Control(order, PROC_TRACE_CTL, PROC_TRACE_CTL_DISABLE_EXEC, PROC_TRACE_STATUS, -1);
   }
   if (order->extras[kJail] >= 0) {
     if (child_calls::AttachJailDescriptor(order->extras[kJail]) != 0) {
@@ -257,6 +293,7 @@ void RunChild(void* argument) {
   if (order->extras[kFile] >= 0 && cap_getmode(&mode) == 0 && mode != 0) {
     CheckExecutable(order, order->extras[kFile]);
   }
+  if (order->held) Hold(order);
   SayReady(order);
   if (order->extras[kFile] < 0) Execute(order);
   child_calls::ExecuteDescriptor(order->extras[kFile], order->arguments.data(), order->env.data());
@@ -426,26 +463,35 @@ bool ReadOrder(const Napi::CallbackInfo& info, Order* order, bool* daemon) {
   order->extras[kJail] = reader.Descriptor("jail");
   order->session = reader.Flag("session");
   order->no_new_privileges = reader.Flag("noNewPrivileges");
+  order->no_tracing = reader.Flag("noTracing");
   order->capability_mode = reader.Flag("capabilityMode");
+  order->held = reader.Flag("held");
   *daemon = reader.Flag("daemon");
   return !arguments.failed();
 }
 
-// Reads what the child has said, to the end that comes with the execution of the
-// file or its own.
-void ReadReport(int fd, Order* order) {
-  char bytes[sizeof(order->ready) + sizeof(order->failure)];
+// Reads one thing that the child says; false at the end, which comes with the
+// execution of the file or its own.
+bool ReadReport(int fd, Failure* failure) {
+  char bytes[sizeof(*failure)];
   size_t got = 0;
   while (got < sizeof(bytes)) {
     const ssize_t count = read(fd, bytes + got, sizeof(bytes) - got);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
+    if (count <= 0) return false;
     got += static_cast<size_t>(count);
   }
-  order->ready = got == sizeof(order->ready) || got == sizeof(bytes);
-  if (got >= sizeof(order->failure)) {
-    memcpy(&order->failure, bytes + got - sizeof(order->failure), sizeof(order->failure));
-  }
+  memcpy(failure, bytes, sizeof(bytes));
+  failure->syscall[sizeof(failure->syscall) - 1] = '\0';
+  return true;
+}
+
+// Waits for the execution of the file. Answers whether the child was ready for
+// it; what failed before or then is in `failure`.
+bool AwaitExecution(int fd, Failure* failure) {
+  if (!ReadReport(fd, failure) || failure->syscall[0] != '\0') return false;
+  ReadReport(fd, failure);
+  return true;
 }
 
 Napi::Value Spawn(const Napi::CallbackInfo& info) {
@@ -471,10 +517,12 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
 
   UniqueFd status;
   UniqueFd status_of_child;
-  if (!child_calls::SharesMemory()) {
+  // A child in the parent's memory could not be held: the parent would be, too.
+  const bool share_memory = !order.held && child_calls::CanShareMemory();
+  if (!share_memory) {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-      ThrowSystemError(env, errno, "pipe2");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+      ThrowSystemError(env, errno, "socketpair");
       return {};
     }
     status = UniqueFd(ends[0]);
@@ -483,24 +531,26 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   }
 
   int fd = -1;
-  const char* starting = status.get() < 0 ? "pdrfork" : "pdfork";
-  const pid_t pid = child_calls::Start(&fd, daemon ? PD_DAEMON : 0, RunChild, &order);
+  const char* starting = share_memory ? "pdrfork" : "pdfork";
+  const pid_t pid = child_calls::Start(&fd, daemon ? PD_DAEMON : 0, share_memory, RunChild, &order);
   if (pid < 0) {
     ThrowSystemError(env, errno, starting);
     return {};
   }
   if (status.get() >= 0) {
     status_of_child = UniqueFd();
-    ReadReport(status.get(), &order);
+    order.ready = order.held ? ReadReport(status.get(), &order.failure)
+                             : AwaitExecution(status.get(), &order.failure);
   }
   const Failure& failure = order.failure;
-  if (attaches && (failure.syscall == nullptr || failure.attached)) {
+  const bool failed = failure.syscall[0] != '\0';
+  if (attaches && (!failed || failure.attached)) {
     child_calls::Attached(pid, order.jid, jail);
   }
-  if (failure.syscall != nullptr || !order.ready) {
+  if (failed || !order.ready) {
     // Which also reaps it.
     child_calls::CloseProcess(fd);
-    if (failure.syscall != nullptr) {
+    if (failed) {
       ThrowSystemError(env, failure.error, failure.syscall, failure.fd);
     } else {
       ThrowSystemError(env, ECHILD, starting);
@@ -508,10 +558,32 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
     return {};
   }
   OwnedProcesses::Of(env).Add(fd, pid);
-  Napi::Array result = Napi::Array::New(env, 2);
+  Napi::Array result = Napi::Array::New(env, 3);
   result.Set(0U, Napi::Number::New(env, pid));
   result.Set(1U, Napi::Number::New(env, fd));
+  result.Set(2U, Napi::Number::New(env, order.held ? status.release() : kNoDescriptor));
   return result;
+}
+
+Napi::Value ReleaseHeld(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Arguments arguments(info);
+  const int socket = arguments.Int32(0);
+  if (arguments.failed()) return {};
+  const char word = 1;
+  const bool sent = send(socket, &word, sizeof(word), MSG_NOSIGNAL) == sizeof(word);
+  if (!sent && errno != EPIPE) {
+    ThrowSystemError(env, errno, "send", socket);
+    return {};
+  }
+  Failure failure;
+  const bool ready = sent && AwaitExecution(socket, &failure);
+  if (failure.syscall[0] != '\0') {
+    ThrowSystemError(env, failure.error, failure.syscall, failure.fd);
+  } else if (!ready) {
+    ThrowSystemError(env, ECHILD, "pdfork");
+  }
+  return env.Undefined();
 }
 
 Napi::Value DuplicateDescriptor(const Napi::CallbackInfo& info) {
@@ -542,6 +614,7 @@ Napi::Value FindJail(const Napi::CallbackInfo& info) {
 
 void AddSpawn(Napi::Env env, Napi::Object exports) {
   AddFunction<Spawn>(env, exports, "spawn");
+  AddFunction<ReleaseHeld>(env, exports, "releaseHeld");
   AddFunction<DuplicateDescriptor>(env, exports, "duplicateDescriptor");
   AddFunction<FindJail>(env, exports, "findJail");
 }

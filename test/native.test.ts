@@ -88,6 +88,7 @@ const CONTRACT = {
   unwatchEvent: ['word'],
   refEvent: ['word', 'boolean'],
   spawn: ['order'],
+  releaseHeld: ['fd'],
   duplicateDescriptor: ['fd'],
   socketPair: [],
   findJail: ['name'],
@@ -102,6 +103,7 @@ const CONTRACT = {
   jailRemoveDescriptor: ['fd'],
   jailParameters: [],
   isJailed: [],
+  jailProcesses: ['fd'],
   disableCoreDumps: [],
   noNewPrivileges: [],
   disableTracing: [],
@@ -324,7 +326,9 @@ describe('arguments that TypeScript would have stopped', () => {
       jail: -1,
       session: false,
       noNewPrivileges: false,
+      noTracing: false,
       capabilityMode: false,
+      held: false,
       daemon: false,
     };
     const wrong: Partial<Record<keyof NativeSpawnOrder, readonly unknown[]>> = {
@@ -343,7 +347,9 @@ describe('arguments that TypeScript would have stopped', () => {
       jail: [null, -2],
       session: [null, 0, 'true'],
       noNewPrivileges: [undefined],
+      noTracing: [1],
       capabilityMode: [1],
+      held: [null],
       daemon: [{}],
     };
     expect(Object.keys(wrong).sort()).toEqual(Object.keys(order).sort());

@@ -7,7 +7,10 @@ import { type DescriptorLike, toFd } from '../descriptor.ts';
 import { checkAmbientPath } from '../directory/arguments.ts';
 import { Directory } from '../directory/directory.ts';
 import { checkInteger, checkObject, invalidArgType, invalidArgValue } from '../errors.ts';
+import type { JailParameters } from '../jail/parameter-types.ts';
 import type { DescriptorInfo } from './inventory.ts';
+import type { JailSealOptions } from './jail-seal.ts';
+import { OwnJail } from './own-jail.ts';
 import type { Limits } from './roles.ts';
 
 /** A listening server: of `net`, `http`, `https`, `http2`, anything with an `address()`, or its descriptor. */
@@ -34,7 +37,13 @@ export interface DirectoryPlan {
 }
 
 /** What `seal` is to keep, and how. Everything is optional: `seal({})` keeps standard streams and the runtime alive. */
-export interface SealPlan<Names extends string = string> {
+export interface SealPlan<Names extends string = string> extends JailSealOptions {
+  /**
+   * A jail to create and enter for good, by the kernel's parameters; those that the seal sets are not among them. `allow`,
+   * `securelevel` and `require` are about it, and `directories` are inside of it. No directory may be open. Root; FreeBSD
+   * 15.0. Default: none.
+   */
+  readonly jail?: JailParameters;
   /** Servers that go on accepting connections. They must be listening. */
   readonly servers?: Iterable<ServerLike>;
   /** Connections that stay in use. */
@@ -94,6 +103,7 @@ export interface CheckedPlan {
   readonly newPrivileges: boolean;
   readonly debugger: boolean;
   readonly drainTimeout: number;
+  readonly jail: OwnJail | undefined;
 }
 
 const KEYS: ReadonlySet<string> = new Set<keyof SealPlan>([
@@ -109,7 +119,24 @@ const KEYS: ReadonlySet<string> = new Set<keyof SealPlan>([
   'newPrivileges',
   'debugger',
   'drainTimeout',
+  'jail',
+  'allow',
+  'securelevel',
+  'require',
 ]);
+
+/** What is said of a jail has no meaning without one. */
+function jailOf(plan: SealPlan, switchesUser: boolean): OwnJail | undefined {
+  const { jail, allow, securelevel, require }: SealPlan = plan;
+  if (jail !== undefined) {
+    checkObject('plan.jail', jail);
+    return new OwnJail(jail, { allow, securelevel, require }, { switchesUser, debugger: flagOf(plan, 'debugger') });
+  }
+  for (const [key, value] of Object.entries({ allow, securelevel, require })) {
+    if (value !== undefined) throw invalidArgValue(`plan.${key}`, value, 'is about plan.jail, which is not there');
+  }
+  return undefined;
+}
 
 function listOf(plan: SealPlan, key: 'servers' | 'sockets' | 'descriptors' | 'prewarm'): unknown[] {
   const value: unknown = plan[key];
@@ -255,6 +282,7 @@ export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): Chec
     throw invalidArgValue('plan.unlisted', unlisted, "must be one of: 'limit', 'close', 'fail'");
   }
   checkInteger('plan.drainTimeout', drainTimeout, 1, 600_000);
+  const credentials = userOf(plan, groupOf(plan));
 
   return {
     servers: new Set(servers),
@@ -264,10 +292,11 @@ export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): Chec
     directories: directoriesOf(plan),
     unlisted,
     prewarm,
-    ...userOf(plan, groupOf(plan)),
+    ...credentials,
     coreDumps: flagOf(plan, 'coreDumps'),
     newPrivileges: flagOf(plan, 'newPrivileges'),
     debugger: flagOf(plan, 'debugger'),
     drainTimeout,
+    jail: jailOf(plan, credentials.uid !== null || credentials.gid !== null),
   };
 }

@@ -1,20 +1,25 @@
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import { inspect } from 'node:util';
+import type { JailValue } from '../jail/parameter-types.ts';
 import type { DescriptorInfo } from './inventory.ts';
+import { ADVERSARIES, PROPERTIES, type PropertyTable } from './properties.ts';
 import type { Limits } from './roles.ts';
 
 /** One step of `seal`, in the order they are taken. */
 export interface SealStep {
   /** Which one. */
   readonly name: SealStepName;
-  /** `'done'`: taken and, where the kernel can be asked, read back. `'left'`: the plan says not to. */
-  readonly state: 'done' | 'left';
+  /**
+   * `'done'`: taken and, where the kernel can be asked, read back. `'left'`: the plan says not to. In `error.steps` of a jail
+   * that could not be sealed also `'failed'` and `'not begun'`.
+   */
+  readonly state: 'done' | 'left' | 'failed' | 'not begun';
   /** What was done, with the values read back. */
   readonly detail: string;
 }
 
-/** The steps of `seal`, in order. */
+/** The steps of `seal`, in order; then those that `Capsule.spawn` and `Jail#seal` have besides. */
 export type SealStepName =
   | 'check'
   | 'prewarm'
@@ -25,7 +30,14 @@ export type SealStepName =
   | 'debugger'
   | 'user'
   | 'enter'
-  | 'verify';
+  | 'verify'
+  | 'jail'
+  | 'create'
+  | 'configure'
+  | 'start'
+  | 'seal'
+  | 'watch'
+  | 'release';
 
 /** A descriptor as it was before the seal, and what it is limited to since. */
 export interface SealedDescriptor {
@@ -43,6 +55,16 @@ export interface SealReportData {
   readonly steps: readonly SealStep[];
   /** Every descriptor, by number. */
   readonly descriptors: readonly SealedDescriptor[];
+  /** Of a capsule with a jail. */
+  readonly jail?: SealedJail;
+}
+
+/** A jail that is sealed: what it was read back as, and what that is worth. */
+export interface SealedJail {
+  readonly jid: number;
+  /** The parameters that the seal is about, as the kernel gave them back. */
+  readonly parameters: Readonly<Record<string, JailValue>>;
+  readonly properties: PropertyTable;
 }
 
 /** Draws a table with the runtime's own console.table. */
@@ -76,20 +98,37 @@ function limitsText({ rights, ioctls, fcntls }: Limits): string {
   return parts.join('; ');
 }
 
+/** The grades as a table, and what each rests on. */
+function jailText({ jid, properties }: SealedJail): string {
+  const grades = PROPERTIES.map((property) => ({
+    [`jail ${jid}`]: property,
+    ...Object.fromEntries(ADVERSARIES.map((adversary) => [adversary, properties[property][adversary].grade])),
+  }));
+  const reasons = PROPERTIES.flatMap((property) =>
+    ADVERSARIES.map((adversary) => {
+      const { grade, mechanism, value } = properties[property][adversary];
+      return `${property}, ${adversary}: ${grade}: ${mechanism}${value === '' ? '' : ` (${value})`}`;
+    }),
+  );
+  return [table(grades), ...reasons].join('\n');
+}
+
 /** What `seal` did and what the kernel said afterwards. Prints as tables, serialises to JSON. */
 export class SealReport implements SealReportData {
   readonly kernel: SealReportData['kernel'];
   readonly steps: readonly SealStep[];
   readonly descriptors: readonly SealedDescriptor[];
+  readonly jail?: SealedJail;
 
   constructor(data: SealReportData) {
     this.kernel = data.kernel;
     this.steps = Object.freeze([...data.steps]);
     this.descriptors = Object.freeze([...data.descriptors]);
+    if (data.jail !== undefined) this.jail = Object.freeze(data.jail);
     Object.freeze(this);
   }
 
-  /** The steps and the descriptors as two tables. */
+  /** The steps, the descriptors of this process, and the properties of a jail as tables. */
   toString(): string {
     const { kind, release } = this.kernel;
     const title =
@@ -104,11 +143,13 @@ export class SealReport implements SealReportData {
       where: whereabouts(before),
       'rights now': after === undefined ? 'closed' : limitsText(after),
     }));
-    return `${title}\n${table(steps)}\n${table(descriptors)}`;
+    const tables = [steps, ...(descriptors.length === 0 ? [] : [descriptors])];
+    return [title, ...tables.map(table), ...(this.jail === undefined ? [] : [jailText(this.jail)])].join('\n');
   }
 
   toJSON(): SealReportData {
-    return { kernel: this.kernel, steps: this.steps, descriptors: this.descriptors };
+    const { kernel, steps, descriptors, jail } = this;
+    return { kernel, steps, descriptors, ...(jail === undefined ? {} : { jail }) };
   }
 
   [inspect.custom](): string {

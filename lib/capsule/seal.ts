@@ -5,13 +5,15 @@ import { getIoctls, type IoctlCommand, ioctlNumbers, limitIoctls } from '../caps
 import { getRights, knownRights, limitRights, Rights } from '../capsicum/rights.ts';
 import { Directory } from '../directory/directory.ts';
 import { checkObject, invalidState, withMore, workerUnsupported } from '../errors.ts';
+import type { Jail } from '../jail/jail.ts';
 import type { NativeBinding } from '../native.ts';
 import { Capsule } from './capsule.ts';
 import { type DescriptorInfo, listDescriptors } from './inventory.ts';
 import { checkOutsideControl } from './outside-control.ts';
 import { type CheckedPlan, checkPlan, type SealPlan } from './plan.ts';
 import { keepWorkingDirectory, prewarm } from './prewarm.ts';
-import { type SealedDescriptor, SealReport, type SealStep, type SealStepName, whereabouts } from './report.ts';
+import { type SealedDescriptor, type SealedJail, SealReport, type SealStep, type SealStepName, whereabouts } from './report.ts';
+import type { OwnJail } from './own-jail.ts';
 import { type Limits, leastLimits } from './roles.ts';
 import { holdThreadPool } from './thread-pool.ts';
 
@@ -298,6 +300,11 @@ function withDirectories(plan: CheckedPlan, opened: Map<string, Directory>): Che
   return { ...plan, descriptors };
 }
 
+/** Keeps the descriptor of the own jail, of which nothing is left when it is closed. */
+function withDescriptor(plan: CheckedPlan, fd: number): CheckedPlan {
+  return { ...plan, descriptors: new Map([...plan.descriptors, [fd, { rights: Rights.NONE, ioctls: [], fcntls: [] }]]) };
+}
+
 let underway = false;
 
 /**
@@ -361,18 +368,22 @@ export async function seal<Names extends string = never>(plan: SealPlan<Names> =
   const release = () => binding.poolRelease();
   underway = true;
   let held = false;
+  let jail: OwnJail | undefined;
   const directories = new Map<string, Directory>();
   try {
     if (binding.capGetMode()) throw invalidState('This process is in capability mode already');
-    const checked = withDirectories(checkPlan(plan, listDescriptors()), directories);
+    let checked = checkPlan(plan, listDescriptors());
+    ({ jail } = checked);
+    const { size: planned } = checked.descriptors;
+    // In a jail, they are opened inside.
+    if (jail === undefined) checked = withDirectories(checked, directories);
     takeInventory(checked);
     await checkOutsideControl(checked);
     const opened = directories.size === 0 ? '' : `${directories.size} directories, `;
-    const others = checked.descriptors.size - directories.size;
-    progress.done(`${checked.servers.size} servers, ${checked.sockets.size} sockets, ${opened}${others} others`);
+    progress.done(`${checked.servers.size} servers, ${checked.sockets.size} sockets, ${opened}${planned} others`);
 
     progress.current = 'prewarm';
-    const directory = await prewarm(checked.prewarm);
+    let directory = await prewarm(checked.prewarm);
     stillOutside();
     progress.done(
       `standard streams, time zone, resolver, cryptography, working directory; ${checked.prewarm.length} callbacks`,
@@ -386,11 +397,27 @@ export async function seal<Names extends string = never>(plan: SealPlan<Names> =
     stillOutside();
     progress.done(`all ${threads} threads of the pool held outside the kernel`);
 
+    if (jail !== undefined) {
+      progress.current = 'jail';
+      const detail = jail.enter();
+      directory = '/';
+      checked = withDirectories(checked, directories);
+      checked = withDescriptor(checked, jail.fd);
+      progress.done(detail);
+    }
+
     progress.current = 'limit';
     const handled = limitAll(binding, checked, progress);
     progress.done(`${handled.size} descriptors`);
 
     limitProcess(binding, checked, progress);
+
+    let sealedJail: SealedJail | undefined;
+    if (jail !== undefined) {
+      progress.current = 'seal';
+      sealedJail = jail.seal();
+      progress.done(`${Object.keys(sealedJail.parameters).length} parameters of jail ${sealedJail.jid} read back`);
+    }
 
     progress.current = 'enter';
     if (binding.poolHeld() !== threads) throw invalidState('The thread pool was not held to the end');
@@ -402,15 +429,18 @@ export async function seal<Names extends string = never>(plan: SealPlan<Names> =
     const descriptors = verifyAll(handled, checked);
     progress.done(`cap_getmode(2) is 1; rights, ioctls and fcntls of ${descriptors.length} descriptors as asked`);
     keepWorkingDirectory(directory);
+    const ownParts = jail === undefined ? {} : { jail: jail.current as Jail, evidence: jail.evidence };
     return new Capsule(
       new SealReport({
         kernel: { kind: binding.kernelKind, release: binding.kernelRelease() },
         steps: progress.steps,
         descriptors,
+        ...(sealedJail === undefined ? {} : { jail: sealedJail }),
       }),
-      Object.fromEntries(directories) as Record<Names, Directory>,
+      { directories: Object.fromEntries(directories) as Record<Names, Directory>, ...ownParts },
     );
   } catch (error) {
+    jail?.[Symbol.dispose]();
     for (const directory of directories.values()) directory.close();
     throw progress.explain(error);
   } finally {

@@ -5,8 +5,8 @@ import { notPermitted, workerUnsupported } from '../errors.ts';
 
 const isDirectory = ({ kind }: DescriptorInfo) => kind === 'directory';
 
-/** Makes sure that no directory is open: the kernel refuses to jail a process that holds a way out. */
-function closeWaysOut(syscall: string): void {
+/** Throws when a directory of the program's is open: the kernel refuses to jail a process that holds a way out. */
+export function checkNoWaysOut(syscall: string): void {
   const theirs = listDescriptors().filter((descriptor) => isDirectory(descriptor) && descriptor.owner !== 'runtime');
   if (theirs.length > 0) {
     const names = theirs.map(({ fd, path }) => `${fd} (${path ?? 'path unknown'})`);
@@ -15,6 +15,11 @@ function closeWaysOut(syscall: string): void {
       `A process with an open directory may not enter a jail. Close first: ${names.join(', ')}`,
     );
   }
+}
+
+/** Makes sure that no directory is open. */
+function closeWaysOut(syscall: string): void {
+  checkNoWaysOut(syscall);
   // libuv keeps a directory open for its number alone; any other file does as well.
   for (const { fd } of listDescriptors().filter(isDirectory)) native('close').retireDescriptor(fd);
 }
@@ -26,13 +31,12 @@ export function enteredJail(): { readonly jid: number; readonly name: string } |
   return attachedTo;
 }
 
-/** Moves this process into a jail by `attach`, one of the two calls for it. */
-export function attachProcess(jid: number, name: string, syscall: string, attach: () => void): void {
+/** Moves this process into a jail by `attach`, one of the calls for it, which says which jail it was. */
+export function attachProcess(syscall: string, attach: () => { readonly jid: number; readonly name: string }): void {
   if (!isMainThread) throw workerUnsupported('attach()');
   native(syscall);
   closeWaysOut(syscall);
-  attach();
-  attachedTo = { jid, name };
+  attachedTo = attach();
   // The kernel has put the process there; the runtime remembers where it was before.
   process.chdir('/');
 }

@@ -1,6 +1,8 @@
 import { closeSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
+import type { JailCapsule } from '../capsule/capsule.ts';
+import { type JailSealing, sealJail } from '../capsule/seal-jail.ts';
 import type { DescriptorLike } from '../descriptor.ts';
 import { checkObject, invalidArgValue } from '../errors.ts';
 import type { ProcessDescriptor } from '../process/process-descriptor.ts';
@@ -122,7 +124,10 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
   attach(): void {
     const { name } = this.get('name');
     // Not jail_attach_jd(2): in 15.0 and 15.1 it keeps a reference for good, and the jail would be dying for ever.
-    attachProcess(this.#jid, name, 'jail_set', () => inJail(this.#jid, () => attachByDescriptor(this.#open())));
+    attachProcess('jail_set', () => {
+      inJail(this.#jid, () => attachByDescriptor(this.#open()));
+      return { jid: this.#jid, name };
+    });
   }
 
   /**
@@ -148,6 +153,16 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
   remove(): void {
     const fd = this.#open();
     inJail(this.#jid, () => native('jail_remove_jd').jailRemoveDescriptor(fd));
+  }
+
+  /**
+   * Seals the jail, with the processes that are in it. As `Jail#seal`.
+   *
+   * @throws as `Jail#seal`
+   */
+  async seal(options: JailSealing<JailDescriptor> = {}): Promise<JailCapsule> {
+    this.#open();
+    return sealJail<JailDescriptor>(this, options);
   }
 
   /**

@@ -1,5 +1,7 @@
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
+import type { JailCapsule } from '../capsule/capsule.ts';
+import { type JailSealing, sealJail } from '../capsule/seal-jail.ts';
 import type { DescriptorLike } from '../descriptor.ts';
 import { checkInteger, checkKeys, checkObject, invalidArgType, invalidArgValue, withMore } from '../errors.ts';
 import type { ProcessDescriptor } from '../process/process-descriptor.ts';
@@ -204,9 +206,10 @@ export class Jail {
    * @see [jail_attach(2)](https://man.freebsd.org/cgi/man.cgi?query=jail_attach&sektion=2)
    */
   attach(): void {
-    attachProcess(this.#jid, this.#name, 'jail_attach', () =>
-      this.#call(() => native('jail_attach').jailAttach(this.#jid)),
-    );
+    attachProcess('jail_attach', () => {
+      this.#call(() => native('jail_attach').jailAttach(this.#jid));
+      return { jid: this.#jid, name: this.#name };
+    });
   }
 
   /**
@@ -278,6 +281,48 @@ export class Jail {
    */
   watch(options: JailWatchOptions = {}): AsyncIterableIterator<JailEvent, undefined> {
     return this.#call(() => watchJail('jail', this.#own ? 0 : this.#jid, options));
+  }
+
+  /**
+   * Seals the jail, with the processes that are in it: `children.max` 0, `nopersist`, `securelevel`, `enforce_statfs` 2, and
+   * every `allow.*` off but those in `allow`, set in one jail_set(2) and read back. Root; FreeBSD 15.0.
+   *
+   * Outside, root undoes it by the same call: the report says so, and `tampering()` tells when it happens. Inside, what
+   * runs already keeps the session, the descriptors and the right to be traced that it has: a program that is to be sealed
+   * itself is started by `Capsule.spawn()`.
+   *
+   * The steps, in order, and what is true when one fails:
+   *
+   * 1. `check`: every argument, the jail, and the grades that `require` asks for, as they are to be. Nothing was changed.
+   * 2. `configure`: the callback. What it did stays.
+   * 3. `seal`: the kernel reports every attachment from here on; the jail must have a process, because a sealed one ends
+   *    with the last, and no jails of its own. Then the one call. From here on a failure puts every parameter back; the
+   *    message lists those that the kernel did not take back. Whoever is inside can have raised `kern.securelevel`, or the
+   *    last process can have ended, and the jail with it.
+   * 4. `watch`: the kernel reports every change from here on.
+   * 5. `verify`: each parameter is read back; then the grades, and what `require` asks for.
+   *
+   * The capsule ends with its watch, not with the jail: `close()` leaves the jail sealed.
+   *
+   * @throws argument errors; `ENOENT` when the jail is gone or dying; `EPERM` when not root, or for what the jail of this
+   * process does not have itself; `ERR_INVALID_STATE` when this program has it sealed already or is about to, when it has no
+   * process or has jails in it, when the bar of `require` is not met, when somebody interferes; `EMFILE`; `ENOSYS` before
+   * FreeBSD 15.0
+   * @see [jail_set(2)](https://man.freebsd.org/cgi/man.cgi?query=jail_set&sektion=2)
+   *
+   * @example
+   * ```ts
+   * import { Jail } from 'freebsd-capsule';
+   * const jail = Jail.create({ name: 'web', path: '/jails/web' });
+   * using capsule = await jail.seal({
+   *   allow: ['allow.suser'],
+   *   configure: (jail) => void jail.spawn('/usr/local/sbin/httpd', [], { session: true, stdio: 'ignore', daemon: true }),
+   * });
+   * capsule.require({ weaken: { inside: 'enforced', hostRoot: 'evident' } });
+   * ```
+   */
+  seal(options: JailSealing<Jail> = {}): Promise<JailCapsule> {
+    return sealJail<Jail>(this, options);
   }
 
   /**

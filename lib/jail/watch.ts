@@ -46,7 +46,8 @@ export function checkSignal(options: unknown): AbortSignal | undefined {
   return signal;
 }
 
-function eventsOf(fflags: number, data: number): JailEvent[] {
+/** Reads the `fflags` and `data` of kevent(2). */
+export function eventsOf(fflags: number, data: number): JailEvent[] {
   const has = (note: number) => (fflags & note) !== 0;
   const coalesced = has(NOTE_JAIL_MULTI);
   const named = data > 0 && !coalesced;

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { abortError } from '../abort-error.ts';
 import { native } from '../binding.ts';
 import { getRights } from '../capsicum/rights.ts';
@@ -67,7 +68,17 @@ function refuseKeysInJail({ jail, descriptors }: CheckedSpawn): void {
   }
 }
 
-function start(spawn: CheckedSpawn, opened: OpenedDescriptors): [pid: number, fd: number] {
+/** What only a capsule asks of a new process. */
+interface Holding {
+  readonly noTracing: boolean;
+  readonly held: boolean;
+}
+
+function start(
+  spawn: CheckedSpawn,
+  opened: OpenedDescriptors,
+  holding: Holding,
+): [pid: number, fd: number, socket: number] {
   const { file, cwd, jail } = spawn;
   try {
     return native('pdfork').spawn({
@@ -86,7 +97,9 @@ function start(spawn: CheckedSpawn, opened: OpenedDescriptors): [pid: number, fd
       jail: typeof jail === 'object' ? jail.fd : -1,
       session: spawn.session,
       noNewPrivileges: spawn.noNewPrivileges,
+      noTracing: holding.noTracing,
       capabilityMode: spawn.capabilityMode,
+      held: holding.held,
       daemon: spawn.daemon,
     });
   } catch (error) {
@@ -156,26 +169,61 @@ export function spawn(
   args: readonly string[] = [],
   options: SpawnOptions = {},
 ): ProcessDescriptor {
-  const checked = checkSpawn(file, args, options);
+  return startChecked(checkSpawn(file, args, options), { noTracing: false, held: false }).process;
+}
+
+function startChecked(checked: CheckedSpawn, holding: Holding): { process: ProcessDescriptor; socket: number } {
   if (checked.signal?.aborted) throw abortError(checked.signal);
   checkOpen(checked);
   refuseKeysInJail(checked);
   const opened = new OpenedDescriptors(checked.descriptors);
-  let started: [pid: number, fd: number];
+  let started: [pid: number, fd: number, socket: number];
   try {
-    started = start(checked, opened);
+    started = start(checked, opened, holding);
   } catch (error) {
     opened.abandon();
     throw error;
   }
-  const [pid, fd] = started;
+  const [pid, fd, socket] = started;
   try {
     opened[Symbol.dispose]();
-    return describeStarted({ fd, pid, streams: opened.takeStreams(), signal: checked.signal });
+    const process = describeStarted({ fd, pid, streams: opened.takeStreams(), signal: checked.signal });
+    return { process, socket };
   } catch (error) {
     // Nobody would hold the process: a strange AbortSignal, or a runtime that has no room for a stream.
     native('close').pdClose(fd);
+    if (socket !== -1) closeSync(socket);
     opened.abandon();
     throw error;
+  }
+}
+
+/** A process that has taken every step of `spawn` but the last, and cannot be traced: its program has not begun. */
+export class HeldProcess implements Disposable {
+  readonly process: ProcessDescriptor;
+  readonly #checked: CheckedSpawn;
+  #socket: number;
+
+  constructor(checked: CheckedSpawn) {
+    this.#checked = checked;
+    const { process, socket } = startChecked(checked, { noTracing: true, held: true });
+    this.process = process;
+    this.#socket = socket;
+  }
+
+  /** Lets the program begin. */
+  release(): void {
+    try {
+      native('pdfork').releaseHeld(this.#socket);
+    } catch (error) {
+      throw explained(error, this.#checked);
+    }
+  }
+
+  /** Ends the process, unless it was released. */
+  [Symbol.dispose](): void {
+    const socket = this.#socket;
+    this.#socket = -1;
+    if (socket !== -1) closeSync(socket);
   }
 }

@@ -60,9 +60,9 @@ simulation::Prison* FindAttachable(simulation::JailTree& tree, int jid, int fd) 
 
 // The host would kill no thread of the parent for a child that shares its
 // memory, but its libc promises nothing there.
-bool child_calls::SharesMemory() { return false; }
+bool child_calls::CanShareMemory() { return false; }
 
-pid_t child_calls::Start(int* fd, int flags, void (*run)(void*), void* argument) {
+pid_t child_calls::Start(int* fd, int flags, bool, void (*run)(void*), void* argument) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -156,6 +156,28 @@ int FileDescriptors(void* old, size_t* old_length) {
   return Answer(table.data(), table.size(), old, old_length);
 }
 
+// Of all processes, those that are in a jail: nobody looks for the others.
+int Processes(void* old, size_t* old_length) {
+  // Not open to a process in capability mode.
+  if (simulation::InCapabilityMode()) return Fail(EPERM);
+  simulation::JailTree tree;
+  std::vector<kinfo_proc> table;
+  for (const simulation::Prison* prison : tree.All()) {
+    if (prison != tree.Current() && !simulation::IsChild(tree.Current(), prison)) continue;
+    for (const pid_t pid : prison->processes) {
+      const pid_t session = getsid(pid);
+      if (session < 0) continue;
+      kinfo_proc record = {};
+      record.ki_structsize = sizeof(record);
+      record.ki_pid = pid;
+      record.ki_sid = session;
+      record.ki_jid = prison->id;
+      table.push_back(record);
+    }
+  }
+  return Answer(table.data(), table.size() * sizeof(kinfo_proc), old, old_length);
+}
+
 // What exec(2) left on the stack, read once: the process is one, and so is this.
 const ps_strings& InitialStrings() {
   static auto& block = *new std::string([] {
@@ -220,6 +242,10 @@ int sysctl(const int* name, unsigned int name_length, void* old, size_t* old_len
       const int count = static_cast<int>(simulation::OpenDescriptors().size());
       return Answer(&count, sizeof(count), old, old_length);
     }
+  }
+  if (name_length == 3 && name[0] == CTL_KERN && name[1] == KERN_PROC &&
+      name[2] == KERN_PROC_PROC) {
+    return Processes(old, old_length);
   }
   if (name_length > 2 && name[0] == CTL_SYSCTL) {
     return AskAboutNode(name[1], name + 2, name_length - 2, old, old_length);

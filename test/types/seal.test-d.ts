@@ -82,7 +82,7 @@ describe('what comes back', () => {
     expectTypeOf<Capsule['report']['steps']>().toEqualTypeOf<readonly SealStep[]>();
     expectTypeOf<Capsule['report']['descriptors']>().toEqualTypeOf<readonly SealedDescriptor[]>();
     expectTypeOf<SealedDescriptor['before']>().toEqualTypeOf<DescriptorInfo>();
-    expectTypeOf<SealStep['state']>().toEqualTypeOf<'done' | 'left'>();
+    expectTypeOf<SealStep['state']>().toEqualTypeOf<'done' | 'left' | 'failed' | 'not begun'>();
   });
 
   test('an inventory whose entries cannot be changed', () => {

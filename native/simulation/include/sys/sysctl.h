@@ -9,6 +9,7 @@
 #define CTL_KERN 1
 #define CTL_MAXNAME 24
 #define KERN_PROC 14
+#define KERN_PROC_PROC 8
 #define KERN_PROC_FILEDESC 33
 #define KERN_PROC_NFDS 43
 

@@ -1,4 +1,4 @@
-// FreeBSD's <sys/user.h>, as far as kern.proc.filedesc needs it. Records are
+// FreeBSD's <sys/user.h>, as far as kern.proc.filedesc and kern.proc.proc need it. Records are
 // laid out for the simulated kernel alone, under the kernel's names.
 
 #ifndef SIMULATION_SYS_USER_H_
@@ -63,6 +63,14 @@ struct kinfo_file {
     } kf_jail;
   } kf_un;
   char kf_path[PATH_MAX];
+};
+
+struct kinfo_proc {
+  int ki_structsize;
+  pid_t ki_pid;
+  pid_t ki_sid;
+  char ki_stat;
+  int ki_jid;
 };
 
 #endif  // SIMULATION_SYS_USER_H_

@@ -1,0 +1,158 @@
+/** The jail's half of a seal: which parameters it sets, and whether the kernel has them so. */
+
+import { statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { native } from '../binding.ts';
+import { checkInteger, invalidArgType, invalidArgValue, invalidState } from '../errors.ts';
+import { inJail, type JailKey, readJail, updateJail } from '../jail/calls.ts';
+import { jailParameters } from '../jail/parameter-table.ts';
+import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
+import { encodeParameters } from '../jail/parameters.ts';
+import type { Evidence } from './evidence.ts';
+import type { Facts, Requirements } from './properties.ts';
+
+/** What a jail is to keep when it is sealed. */
+export interface JailSealOptions {
+  /**
+   * The permissions that the jail keeps or gets, by their full names (`'allow.raw_sockets'`). Every other `allow.*` of the
+   * running kernel is turned off, `allow.suser` too: uid 0 has no privilege inside then. Default: none.
+   */
+  readonly allow?: readonly string[] | undefined;
+  /** The jail's secure level, -1 to 3. Default: 3. */
+  readonly securelevel?: number | undefined;
+  /** The grades without which the seal is an error. */
+  readonly require?: Requirements | undefined;
+}
+
+export interface CheckedJailSeal {
+  readonly allow: ReadonlySet<string>;
+  readonly securelevel: number;
+}
+
+const DEFAULT_SECURELEVEL = 3;
+
+/** Every permission of the running kernel. */
+function permissions(): string[] {
+  return jailParameters()
+    .filter(({ name, type }) => name.startsWith('allow.') && type === 'boolean')
+    .map(({ name }) => name);
+}
+
+export function checkJailSeal(name: string, { allow = [], securelevel = DEFAULT_SECURELEVEL }: JailSealOptions): CheckedJailSeal {
+  if (!Array.isArray(allow)) throw invalidArgType(`${name}.allow`, 'an instance of Array', allow);
+  const known = permissions();
+  allow.forEach((permission: unknown, index) => {
+    if (typeof permission !== 'string') throw invalidArgType(`${name}.allow[${index}]`, 'of type string', permission);
+    if (!known.includes(permission)) {
+      throw invalidArgValue(`${name}.allow[${index}]`, permission, 'is not an allow.* parameter of this kernel');
+    }
+  });
+  checkInteger(`${name}.securelevel`, securelevel, -1, 3);
+  return { allow: new Set(allow as string[]), securelevel };
+}
+
+/** Throws for a jail parameter that the seal sets: there is one way to say each. */
+export function checkUnsealed(name: string, parameters: JailParameters): void {
+  const instead: Record<string, string> = {
+    persist: 'a capsule ends with its last process',
+    'children.max': 'a capsule makes no jails',
+    enforce_statfs: 'a capsule sees the mount with its root alone',
+    securelevel: 'use options.securelevel',
+  };
+  for (const [key, value] of Object.entries(parameters)) {
+    if (value === undefined) continue;
+    const why = key.startsWith('allow.') ? 'use options.allow' : Object.hasOwn(instead, key) ? instead[key] : undefined;
+    if (why !== undefined) throw invalidArgValue(`${name}['${key}']`, value, `is set by the seal: ${why}`);
+  }
+}
+
+/** Every jail that this program has sealed or is about to seal, by its number. */
+const claimed = new Map<number, Evidence>();
+
+/**
+ * Claims a jail for one seal, until its evidence is over.
+ *
+ * @throws `ERR_INVALID_STATE` when another seal of this program has it
+ */
+export function claimJail(jid: number, evidence: Evidence): void {
+  if (claimed.get(jid)?.over === false) {
+    throw invalidState(`Jail ${jid} is sealed by this program already, or a seal of it is under way`);
+  }
+  claimed.set(jid, evidence);
+}
+
+/** What the seal sets, by parameter. */
+export function sealedValues({ allow, securelevel }: CheckedJailSeal): Map<string, boolean | number> {
+  return new Map<string, boolean | number>([
+    ['children.max', 0],
+    ['persist', false],
+    ['securelevel', securelevel],
+    ['enforce_statfs', 2],
+    ...permissions().map((permission): [string, boolean] => [permission, allow.has(permission)]),
+  ]);
+}
+
+/** Sets parameters in one call: all, or none. */
+export function setAll(key: JailKey, jid: number, values: ReadonlyMap<string, JailValue>): void {
+  const encoded = encodeParameters(Object.fromEntries(values), 'parameters', false);
+  inJail(jid, () => updateJail(key, encoded));
+}
+
+/** What is read besides, since grades depend on it or a sealed jail cannot have it. */
+const ALSO = ['name', 'path', 'children.cur', 'dying'];
+
+/** Reads what a seal is about. */
+export function readSealed(key: JailKey, jid: number): Map<string, JailValue> {
+  return inJail(jid, () => readJail(key, [...sealedValues({ allow: new Set(), securelevel: 0 }).keys(), ...ALSO]));
+}
+
+/**
+ * Reads the parameters back.
+ *
+ * @throws when the kernel has any of them otherwise
+ */
+export function verifySealed(
+  key: JailKey,
+  jid: number,
+  wanted: ReadonlyMap<string, boolean | number>,
+): Map<string, JailValue> {
+  const values = readSealed(key, jid);
+  const expected = new Map<string, JailValue>([...wanted, ['children.cur', 0], ['dying', false]]);
+  const wrong = [...expected].filter(([name, value]) => values.get(name) !== value);
+  // What the kernel has come to know since is on, for all we know.
+  const unknown = permissions().filter((name) => !wanted.has(name));
+  if (wrong.length === 0 && unknown.length === 0) return values;
+  const lines = wrong.map(([name, value]) => `${name} is ${String(values.get(name))} and was to be ${String(value)}`);
+  throw new Error(
+    `Jail ${jid} is not what it was made: ${[...lines, ...unknown.map((name) => `${name} is new`)].join(', ')}`,
+  );
+}
+
+/** The processes of a jail, with the session of each. */
+export function processesOf(jid: number): Map<number, number> {
+  const numbers = native('sysctl').jailProcesses(jid);
+  const processes = new Map<number, number>();
+  for (let i = 0; i + 1 < numbers.length; i += 2) processes.set(numbers[i] as number, numbers[i + 1] as number);
+  return processes;
+}
+
+const OTHERS_SEARCH = 0o011;
+
+/** The nearest directory, from a jail's root upwards, that nobody but root may search. */
+export function closedDirectoryAbove(root: string): string | undefined {
+  for (let path = root; ; path = dirname(path)) {
+    const { uid, mode } = statSync(path);
+    if (uid === 0 && (mode & OTHERS_SEARCH) === 0) return `${path} (mode ${(mode & 0o777).toString(8)}, root's)`;
+    if (path === dirname(path)) return undefined;
+  }
+}
+
+/** Whether a jail's /dev shows what devfs(4) shows outside: rulesets for jails hide /dev/mem first of all. */
+function hasAllDevices(root: string): boolean {
+  return statSync(join(root, 'dev/mem'), { throwIfNoEntry: false }) !== undefined;
+}
+
+/** What there is to know of the files of a jail. */
+export function fileFacts(root: string): Pick<Facts, 'closedDirectory' | 'allDevices'> {
+  return { closedDirectory: closedDirectoryAbove(root), allDevices: hasAllDevices(root) };
+}

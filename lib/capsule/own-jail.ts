@@ -1,0 +1,141 @@
+/** The jail of `seal({ jail })`: made, entered, sealed and left alone by this very process. */
+
+import { realpathSync } from 'node:fs';
+import { native } from '../binding.ts';
+import { invalidState } from '../errors.ts';
+import { attachProcess, checkNoWaysOut } from '../jail/attach.ts';
+import { aboutPath, inJail, JAIL, requireFreeBSD15 } from '../jail/calls.ts';
+import { isJailed, Jail } from '../jail/jail.ts';
+import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
+import { encodeParameters } from '../jail/parameters.ts';
+import { Evidence } from './evidence.ts';
+import {
+  checkJailSeal,
+  checkUnsealed,
+  fileFacts,
+  type JailSealOptions,
+  processesOf,
+  sealedValues,
+  setAll,
+  verifySealed,
+} from './jail-seal.ts';
+import { type Facts, gradeCapsule } from './properties.ts';
+import type { SealedJail } from './report.ts';
+import { checkRequirements, requireGrades } from './requirements.ts';
+
+const SUSER = 'allow.suser';
+
+/**
+ * One use each, in the order of the methods.
+ *
+ * Between `enter` and `seal` this process holds a descriptor of its own jail, by which alone a process can read and change
+ * the jail it is in. No JavaScript but the seal's runs meanwhile, and `seal` closes it.
+ */
+export class OwnJail implements Disposable {
+  readonly evidence = new Evidence();
+  readonly #parameters: JailParameters;
+  readonly #wanted: Map<string, boolean | number>;
+  readonly #requirements: ReturnType<typeof checkRequirements>;
+  readonly #facts: Omit<Facts, 'parameters' | 'ownSessions'>;
+  readonly #root: string;
+  readonly #switchesUser: boolean;
+  #current: Jail | undefined;
+  #jid = 0;
+  #fd = -1;
+
+  /** Checks everything, and changes nothing. */
+  constructor(parameters: JailParameters, options: JailSealOptions, plan: { switchesUser: boolean; debugger: boolean }) {
+    const { require = {} } = options;
+    this.#requirements = checkRequirements('plan.require', require);
+    requireFreeBSD15('jail_set', 'Capsules');
+    checkUnsealed('plan.jail', parameters);
+    this.#wanted = sealedValues(checkJailSeal('plan', options));
+    this.#parameters = parameters;
+    this.#switchesUser = plan.switchesUser;
+    encodeParameters(parameters, 'plan.jail', true);
+    checkNoWaysOut('jail_set');
+    this.#root = realpathSync(parameters.path ?? '/');
+    this.#facts = {
+      nested: isJailed(),
+      untraceable: !plan.debugger,
+      owned: false,
+      ...fileFacts(this.#root),
+    };
+    // A session of one's own cannot be had by the leader of a process group, so it is not assumed.
+    this.#grade(this.#wanted, false);
+  }
+
+  /** The jail, once it is entered: in capability mode nobody can ask any more. */
+  get current(): Jail | undefined {
+    return this.#current;
+  }
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Creates the jail and attaches this process, in one call. Irreversible. */
+  enter(): string {
+    const values = new Map<string, unknown>([...Object.entries(this.#parameters), ...this.#wanted]);
+    // setuid(2) is a privilege, which the jail keeps until it is used.
+    if (this.#switchesUser) values.set(SUSER, true);
+    const encoded = encodeParameters(Object.fromEntries(values), 'plan.jail', true);
+    const { name, path } = this.#parameters;
+    attachProcess('jail_set', () => {
+      const made = inJail(name, () => {
+        try {
+          const names = encoded.map((parameter) => parameter.name);
+          const bytes = encoded.map((parameter) => parameter.value);
+          return native('jail_set').jailSet(names, bytes, -1, JAIL.CREATE | JAIL.ATTACH | JAIL.GET_DESC);
+        } catch (error) {
+          throw aboutPath(error, path);
+        }
+      });
+      this.#jid = made.jid;
+      this.#fd = made.fd;
+      return { jid: made.jid, name: name ?? String(made.jid) };
+    });
+    this.#current = Jail.current();
+    // Its queue has to be there before descriptors are limited.
+    const binding = native('kevent');
+    binding.unwatchEvent(binding.watchEvent('jail', 0, () => {}));
+    return `jail ${this.#jid} (jail_set(2) JAIL_CREATE | JAIL_ATTACH)`;
+  }
+
+  /** Takes the last privilege away, starts to listen, reads everything back, and lets go of the jail. */
+  seal(): SealedJail {
+    const key = { fd: this.#fd };
+    if (this.#switchesUser && this.#wanted.get(SUSER) === false) setAll(key, this.#jid, new Map([[SUSER, false]]));
+    this.evidence.watch('jail', 0, ['attach', 'set', 'child', 'remove']);
+    const parameters = verifySealed(key, this.#jid, this.#wanted);
+    const processes = processesOf(this.#jid);
+    if (processes.size !== 1 || !processes.has(process.pid)) {
+      throw invalidState(`Jail ${this.#jid} was to have this process alone, and has: ${[...processes.keys()].join(', ')}`);
+    }
+    this.#close();
+    // From inside the root of a jail reads as '/', and its name as '0'.
+    parameters.set('path', this.#root);
+    parameters.set('name', this.#parameters.name ?? String(this.#jid));
+    const properties = this.#grade(parameters, processes.get(process.pid) === process.pid);
+    return { jid: this.#jid, parameters: Object.fromEntries(parameters), properties };
+  }
+
+  [Symbol.dispose](): void {
+    this.evidence[Symbol.dispose]();
+    this.#close();
+  }
+
+  #close(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    // Also when it had become something else's number: retired, it is nobody's way out.
+    if (fd !== -1) native('close').retireDescriptor(fd);
+  }
+
+  #grade(values: ReadonlyMap<string, JailValue>, ownSessions: boolean) {
+    const parameters = new Map<string, JailValue>([['path', this.#root], ...values]);
+    const properties = gradeCapsule({ ...this.#facts, parameters, ownSessions });
+    requireGrades(properties, this.#requirements);
+    return properties;
+  }
+}

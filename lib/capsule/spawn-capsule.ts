@@ -1,0 +1,247 @@
+import { native } from '../binding.ts';
+import { isSandboxed } from '../capsicum/mode.ts';
+import { type DescriptorLike, toFd } from '../descriptor.ts';
+import { checkObject, invalidArgType, invalidArgValue, invalidState } from '../errors.ts';
+import { requireFreeBSD15 } from '../jail/calls.ts';
+import { isJailed } from '../jail/jail.ts';
+import { createOwned, type JailDescriptor } from '../jail/jail-descriptor.ts';
+import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
+import { encodeParameters } from '../jail/parameters.ts';
+import { HeldProcess } from '../process/spawn.ts';
+import { type CheckedSpawn, checkSpawn, type SpawnOptions } from '../process/spawn-options.ts';
+import { Capsule, type SpawnedCapsule } from './capsule.ts';
+import { Evidence } from './evidence.ts';
+import { listDescriptors } from './inventory.ts';
+import {
+  checkJailSeal,
+  checkUnsealed,
+  claimJail,
+  fileFacts,
+  type JailSealOptions,
+  processesOf,
+  sealedValues,
+  setAll,
+  verifySealed,
+} from './jail-seal.ts';
+import { JailSteps } from './jail-steps.ts';
+import { type Facts, gradeCapsule, type PropertyTable } from './properties.ts';
+import { SealReport } from './report.ts';
+import { checkRequirements, requireGrades } from './requirements.ts';
+
+/** How `Capsule.spawn` starts a program: its jail, what that keeps, and the options of `spawn()` that a capsule leaves open. */
+export interface CapsuleSpawnOptions
+  extends JailSealOptions,
+    Omit<SpawnOptions, 'jail' | 'daemon' | 'session' | 'noNewPrivileges'> {
+  /** The jail, by the kernel's parameters; those that the seal sets are not among them. */
+  readonly jail: JailParameters;
+  /** Called, and awaited, with the jail before it is sealed and before the program is in it. */
+  readonly configure?: ((jail: JailDescriptor) => Promise<void> | void) | undefined;
+}
+
+interface Order {
+  readonly parameters: JailParameters;
+  readonly sealed: Map<string, boolean | number>;
+  readonly requirements: ReturnType<typeof checkRequirements>;
+  readonly configure: ((jail: JailDescriptor) => unknown) | undefined;
+  /** What `spawn()` is asked, once the jail has a descriptor. */
+  spawn(jail: JailDescriptor): CheckedSpawn;
+}
+
+/** A directory leads out of a jail, and so does the descriptor of a jail: of this one above all. */
+function checkDescriptors({ descriptors, file }: CheckedSpawn): void {
+  const kinds = new Map(listDescriptors().map(({ fd, kind }) => [fd, kind]));
+  const check = (name: string, fd: number) => {
+    const kind = kinds.get(fd);
+    if (kind === 'directory' || kind === 'jail') {
+      throw invalidArgValue(name, fd, `is a ${kind}'s descriptor, which leads out of the capsule`);
+    }
+  };
+  for (const [target, descriptor] of descriptors) {
+    if (typeof descriptor !== 'string') check(target < 3 ? `options.stdio[${target}]` : `options.descriptors[${target}]`, descriptor.fd);
+  }
+  if (typeof file === 'number') check('file', file);
+}
+
+function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOptions): Order {
+  checkObject('options', options);
+  for (const key of ['daemon', 'session', 'noNewPrivileges']) {
+    if (Object.hasOwn(options, key)) throw invalidArgValue('options', options, `has no property '${key}'`);
+  }
+  const { jail: parameters, allow, securelevel, require = {}, configure, ...spawning } = options;
+  checkObject('options.jail', parameters);
+  if (configure !== undefined && typeof configure !== 'function') {
+    throw invalidArgType('options.configure', 'of type function', configure);
+  }
+  const requirements = checkRequirements('options.require', require);
+  const { limits = {} } = spawning;
+  checkObject('options.limits', limits);
+  if (limits.core !== undefined && limits.core !== 0) {
+    throw invalidArgValue('options.limits.core', limits.core, 'must be 0: a capsule leaves no core files');
+  }
+  const complete: SpawnOptions = {
+    ...spawning,
+    limits: { ...limits, core: 0 },
+    session: true,
+    noNewPrivileges: true,
+  };
+  // With a jid in place of the jail, which is there only later.
+  const checked = checkSpawn(file, args, { ...complete, jail: 1 });
+  requireFreeBSD15('jail_set', 'Capsules');
+  if (isSandboxed()) throw invalidState('In capability mode no jail can be made');
+  checkUnsealed('options.jail', parameters);
+  encodeParameters(parameters, 'options.jail', true);
+  checkDescriptors(checked);
+  return {
+    parameters,
+    sealed: sealedValues(checkJailSeal('options', { allow, securelevel })),
+    requirements,
+    configure,
+    spawn: (jail) => ({ ...checked, jail: { fd: jail.fd } }),
+  };
+}
+
+/** Everything that was made on the way to a capsule. */
+class Making {
+  jail: JailDescriptor | undefined;
+  held: HeldProcess | undefined;
+  readonly evidence = new Evidence();
+
+  /** Undoes it, and says how far that came. */
+  async undo(): Promise<string> {
+    this.evidence[Symbol.dispose]();
+    this.held?.[Symbol.dispose]();
+    this.held?.process.close();
+    const { jail } = this;
+    if (jail === undefined) return 'nothing was changed';
+    jail.close();
+    try {
+      await jail.removed({ signal: AbortSignal.timeout(GIVE_UP_MS) });
+      return `its jail ${jail.jid} and its process are gone`;
+    } catch (error) {
+      return `its jail ${jail.jid} was removed, and the kernel has not finished with it: ${String(error)}`;
+    }
+  }
+}
+
+/** How long is waited for what the kernel does at once. */
+const GIVE_UP_MS = 20_000;
+
+/** SYSV IPC follows a permission of old unless it is said again. */
+function withNamespaces(sealed: Map<string, boolean | number>, { sysvmsg, sysvsem, sysvshm }: JailParameters) {
+  const namespaces = Object.entries({ sysvmsg, sysvsem, sysvshm }).filter(([, value]) => value !== undefined);
+  return new Map<string, JailValue>([...sealed, ...(namespaces as [string, string][])]);
+}
+
+function gradesOf(parameters: ReadonlyMap<string, JailValue>, root: string): PropertyTable {
+  const facts: Facts = {
+    parameters,
+    nested: isJailed(),
+    untraceable: true,
+    ownSessions: true,
+    owned: true,
+    ...fileFacts(root),
+  };
+  return gradeCapsule(facts);
+}
+
+/** Waits for the report of the child's own attachment, and throws for any other. */
+async function checkAttached(evidence: Evidence, pid: number): Promise<void> {
+  const attached = await evidence.take('attach', AbortSignal.timeout(GIVE_UP_MS));
+  if (attached === undefined) throw invalidState('The jail was removed while it was sealed');
+  if (attached.type !== 'attach' || attached.coalesced || attached.pid !== pid) {
+    throw invalidState('Another process attached to the jail while it was sealed');
+  }
+}
+
+function checkProcesses(jid: number, pid: number): void {
+  const processes = processesOf(jid);
+  if (processes.size !== 1 || processes.get(pid) === undefined) {
+    throw invalidState(`Jail ${jid} was to have the process ${pid} alone, and has: ${[...processes.keys()].join(', ') || 'none'}`);
+  }
+  if (processes.get(pid) !== pid) throw new Error(`Process ${pid} is in the session ${processes.get(pid)}, not its own`);
+}
+
+function checkUntouched({ events }: Evidence): void {
+  const [first] = events;
+  if (first !== undefined) throw invalidState(`The jail was tampered with while it was sealed: ${first.type}`);
+}
+
+/** `Capsule.spawn`, which tells the steps. */
+export async function spawnCapsule(
+  file: string | DescriptorLike,
+  args: readonly string[],
+  options: CapsuleSpawnOptions,
+): Promise<SpawnedCapsule> {
+  const steps = new JailSteps(['check', 'create', 'configure', 'start', 'seal', 'watch', 'verify', 'release']);
+  const making = new Making();
+  const { evidence } = making;
+  try {
+    steps.begin('check');
+    const order = checkOrder(typeof file === 'string' ? file : toFd(file, 'file'), args, options);
+    const { path = '/' } = order.parameters;
+    requireGrades(gradesOf(new Map<string, JailValue>([...order.sealed, ['path', path]]), path), order.requirements);
+    steps.done(`${order.requirements.length} grades required`);
+
+    steps.begin('create');
+    const jail = createOwned({ ...order.parameters, persist: true });
+    making.jail = jail;
+    const { jid } = jail;
+    claimJail(jid, evidence);
+    steps.done(`jail ${jid}, owned by a descriptor of this process (jail_set(2) JAIL_OWN_DESC)`);
+
+    steps.begin('configure');
+    if (order.configure === undefined) {
+      steps.left('nothing to configure');
+    } else {
+      await order.configure(jail);
+      steps.done('the callback returned');
+    }
+
+    steps.begin('start');
+    evidence.watch('jaildesc', jail.fd, ['attach', 'child', 'remove']);
+    const strangers = [...processesOf(jid).keys()];
+    if (strangers.length > 0) {
+      throw invalidState(`options.configure left processes in the jail, which a capsule does not hold: ${strangers.join(', ')}`);
+    }
+    const held = new HeldProcess(order.spawn(jail));
+    making.held = held;
+    const { process } = held;
+    const pid = process.pid as number;
+    steps.done(`process ${pid}: own session, no core dumps, no new privileges, no tracing (each read back), before execve(2)`);
+
+    steps.begin('seal');
+    const key = { fd: jail.fd };
+    setAll(key, jid, withNamespaces(order.sealed, order.parameters));
+    steps.done(`${order.sealed.size} parameters (jail_set(2) JAIL_UPDATE)`);
+
+    steps.begin('watch');
+    evidence.watch('jail', jid, ['set']);
+    steps.done('EVFILT_JAILDESC, EVFILT_JAIL');
+
+    steps.begin('verify');
+    await checkAttached(evidence, pid);
+    const parameters = verifySealed(key, jid, order.sealed);
+    checkProcesses(jid, pid);
+    const properties = gradesOf(parameters, parameters.get('path') as string);
+    requireGrades(properties, order.requirements);
+    checkUntouched(evidence);
+    steps.done(`${parameters.size} parameters read back; process ${pid} is the only one`);
+
+    steps.begin('release');
+    checkUntouched(evidence);
+    held.release();
+    held[Symbol.dispose]();
+    steps.done('the program runs');
+
+    const binding = native('jail_set');
+    const report = new SealReport({
+      kernel: { kind: binding.kernelKind, release: binding.kernelRelease() },
+      steps: steps.taken,
+      descriptors: [],
+      jail: { jid, parameters: Object.fromEntries(parameters), properties },
+    });
+    return new Capsule<never>(report, { jail, process, evidence, held: [process, jail] }) as SpawnedCapsule;
+  } catch (error) {
+    throw steps.explain(error, await making.undo());
+  }
+}

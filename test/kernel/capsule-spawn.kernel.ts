@@ -1,0 +1,461 @@
+/** Capsules that are spawned, and jails that are sealed while they run: what is true after each step and each fault. */
+
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { closeSync, openSync } from 'node:fs';
+import {
+  Capsule,
+  type CapsuleSpawnOptions,
+  Jail,
+  type JailEvent,
+  kernel,
+  type SealStep,
+  type SpawnedCapsule,
+  spawn,
+} from 'freebsd-capsule';
+import { tempJail } from 'freebsd-capsule/testing';
+import type { SupervisorLine, SupervisorOrder } from '../support/capsule-supervisor.ts';
+import { compiled } from '../support/compiled.ts';
+import { openDescriptors } from '../support/descriptors.ts';
+import { childOutcome } from '../support/in-child.ts';
+import { type KernelTestOptions, kernelTest } from '../support/kernel-test.ts';
+import { LineReader } from '../support/line-reader.ts';
+import { requireFreeBSD, requireJails, requireRelease } from '../support/requirements.ts';
+import { runShell, Shell } from '../support/shell.ts';
+
+const soon = () => AbortSignal.timeout(60_000);
+
+type Refusal = NodeJS.ErrnoException & { readonly steps?: readonly SealStep[]; readonly shortfalls?: readonly unknown[] };
+
+async function refusal(promise: Promise<unknown>): Promise<Refusal> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Refusal;
+  }
+  throw new assert.AssertionError({ message: 'expected a rejection' });
+}
+
+const jids = () => Jail.list({ dying: true }).map(({ jid }) => jid);
+
+/** Registers a test that must leave no jail, not even a dying one, and no descriptor. */
+function capsuleTest(name: string, body: () => Promise<void>, options: KernelTestOptions = {}): void {
+  kernelTest(`capsule: ${name}`, { needs: [requireJails, requireRelease(15.0)], ...options }, async () => {
+    // The event thread has a queue that stays.
+    await sleeping({}).then((capsule) => capsule[Symbol.asyncDispose]());
+    const before = jids();
+    const descriptors = openDescriptors();
+    try {
+      await body();
+      assert.deepEqual(jids(), before, 'jails are left');
+      assert.deepEqual(openDescriptors(), descriptors, 'descriptors are left');
+    } finally {
+      for (const jail of Jail.list().filter(({ jid }) => !before.includes(jid))) jail.remove();
+    }
+  });
+}
+
+const sleeping = (options: Partial<CapsuleSpawnOptions> = {}): Promise<SpawnedCapsule> =>
+  Capsule.spawn('/bin/sleep', ['600'], { jail: { path: '/' }, stdio: 'ignore', ...options });
+
+/** The steps of an error as `name: state`. */
+const states = ({ steps }: Refusal) => steps?.map(({ name, state }) => `${name}: ${state}`);
+
+/** Calls when a step begins, once. */
+async function at<Result>(step: string, act: () => void, during: () => Promise<Result>): Promise<Result> {
+  const hear = (message: unknown) => {
+    if ((message as { step: string }).step === step) act();
+  };
+  subscribe('freebsd-capsule:step', hear);
+  try {
+    return await during();
+  } finally {
+    unsubscribe('freebsd-capsule:step', hear);
+  }
+}
+
+const ALL = ['check', 'create', 'configure', 'start', 'seal', 'watch', 'verify', 'release'];
+
+capsuleTest('spawn seals, starts, tells, and takes everything along', async () => {
+  const capsule = await sleeping({ require: { attach: { unprivileged: 'enforced', hostRoot: 'evident' } } });
+  const { report, jail, process: child } = capsule;
+  assert.deepEqual(
+    report.steps.map(({ name, state }) => `${name}: ${state}`),
+    ALL.map((name) => `${name}: ${name === 'configure' ? 'left' : 'done'}`),
+  );
+  assert.equal(report.jail?.jid, jail.jid);
+  const read = jail.get('children.max', 'persist', 'securelevel', 'enforce_statfs', 'allow.suser', 'allow.set_hostname');
+  assert.deepEqual(read, {
+    'children.max': 0,
+    persist: false,
+    securelevel: 3,
+    enforce_statfs: 2,
+    'allow.suser': false,
+    'allow.set_hostname': false,
+  });
+  for (const [name, value] of Object.entries(jail.get())) {
+    if (name.startsWith('allow.')) assert.equal(value, false, name);
+  }
+  assert.match(String(report), /'see' +│ 'enforced' │ +'open' +│ 'enforced' +│ +'open'/);
+  assert.equal(JSON.parse(JSON.stringify(capsule)).report.jail.properties.attach.hostRoot.grade, 'evident');
+  assert.equal(capsule.intact, true);
+  child.kill('SIGTERM');
+  assert.equal((await child.exited).signal, 'SIGTERM');
+  const events: JailEvent[] = [];
+  for await (const event of capsule.tampering({ signal: soon() })) events.push(event);
+  assert.deepEqual(events, [{ type: 'remove' }]);
+  assert.equal(capsule.intact, false);
+  await capsule[Symbol.asyncDispose]();
+  capsule.close();
+});
+
+capsuleTest('spawn keeps what is allowed, and shows the program as it is to be', async () => {
+  await using capsule = await Capsule.spawn('/bin/sh', Shell.ARGUMENTS, {
+    jail: { path: '/', 'host.hostname': 'inside' },
+    allow: ['allow.raw_sockets', 'allow.suser'],
+    securelevel: 1,
+    user: 1001,
+    group: 1001,
+    configure: async (jail) => jail.set({ 'meta.owner': 'test' }),
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const read = capsule.jail.get('allow.raw_sockets', 'allow.suser', 'allow.chflags', 'securelevel', 'meta.owner');
+  assert.deepEqual(Object.values(read), [true, true, false, 1, 'test']);
+  const shell = new Shell(capsule.process);
+  assert.match((await shell.run('id -u; id -g; ulimit -c')).output, /^1001\n1001\n0\n/);
+  assert.equal((await shell.run('exit 3')).status, 3);
+});
+
+kernelTest(
+  'capsule: what is inside has its own session, no core files, no privileges to gain, no tracer',
+  { needs: [requireJails, requireFreeBSD, requireRelease(15.0)] },
+  async () => {
+    await using capsule = await sleeping();
+    const pid = capsule.process.pid as number;
+    const { output } = await runShell(spawn, `ps -o pid= -o sid= -p ${pid}; procstat rlimit ${pid}`);
+    assert.match(output, new RegExp(`^ *${pid} +${pid}$`, 'm'));
+    assert.match(output, /coredumpsize +0 B +0 B/);
+  },
+);
+
+capsuleTest('a bar that is not met is told before anything happens', async () => {
+  const error = await refusal(sleeping({ require: { attach: 'enforced', see: { unprivileged: 'evident' } } }));
+  assert.equal(error.code, 'ERR_INVALID_STATE');
+  assert.match(error.message, /attach against hostRoot is to be 'enforced' and is 'evident'/);
+  assert.match(error.message, /see against unprivileged is to be 'evident' and is 'open'/);
+  assert.match(error.message, /stopped at 'check'; nothing was changed/);
+  assert.equal(error.shortfalls?.length, 2);
+  assert.deepEqual(states(error), ['check: failed', ...ALL.slice(1).map((name) => `${name}: not begun`)]);
+});
+
+capsuleTest('require holds grades against what is asked for', async () => {
+  await using capsule = await sleeping();
+  capsule.require({});
+  capsule.require({ outlive: { inside: 'enforced', hostRoot: 'open' }, weaken: 'evident' });
+  assert.throws(() => capsule.require({ debug: 'enforced' }), { code: 'ERR_INVALID_STATE', message: /debug against hostRoot/ });
+  assert.throws(() => capsule.require({ atach: 'enforced' } as never), { code: 'ERR_INVALID_ARG_VALUE' });
+  assert.throws(() => capsule.require({ attach: { root: 'open' } } as never), { code: 'ERR_INVALID_ARG_VALUE' });
+  assert.throws(() => capsule.require({ attach: 'high' } as never), { code: 'ERR_INVALID_ARG_VALUE' });
+  assert.throws(() => capsule.require(undefined as never), { code: 'ERR_INVALID_ARG_TYPE' });
+});
+
+capsuleTest('arguments: what a capsule sets itself, and what would lead out of it', async () => {
+  const etc = openSync('/etc', 'r');
+  await using other = tempJail({ path: '/' });
+  try {
+    const wrong: [Record<string, unknown>, string][] = [
+      [{ jail: { path: '/', 'allow.mount': true } }, 'ERR_INVALID_ARG_VALUE'],
+      [{ jail: { path: '/', persist: true } }, 'ERR_INVALID_ARG_VALUE'],
+      [{ jail: { path: '/', securelevel: 3 } }, 'ERR_INVALID_ARG_VALUE'],
+      [{ jail: { path: '/', 'children.max': 2 } }, 'ERR_INVALID_ARG_VALUE'],
+      [{ jail: { path: '/', nosuch: 2 } }, 'ERR_INVALID_ARG_VALUE'],
+      [{ jail: undefined }, 'ERR_INVALID_ARG_TYPE'],
+      [{ allow: ['raw_sockets'] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ allow: 'allow.mount' }, 'ERR_INVALID_ARG_TYPE'],
+      [{ allow: [3] }, 'ERR_INVALID_ARG_TYPE'],
+      [{ securelevel: 4 }, 'ERR_OUT_OF_RANGE'],
+      [{ securelevel: '3' }, 'ERR_INVALID_ARG_TYPE'],
+      [{ require: { nosuch: 'open' } }, 'ERR_INVALID_ARG_VALUE'],
+      [{ configure: true }, 'ERR_INVALID_ARG_TYPE'],
+      [{ daemon: true }, 'ERR_INVALID_ARG_VALUE'],
+      [{ session: false }, 'ERR_INVALID_ARG_VALUE'],
+      [{ noNewPrivileges: false }, 'ERR_INVALID_ARG_VALUE'],
+      [{ limits: { core: 5 } }, 'ERR_INVALID_ARG_VALUE'],
+      [{ nosuch: 1 }, 'ERR_INVALID_ARG_VALUE'],
+      [{ descriptors: { 3: etc } }, 'ERR_INVALID_ARG_VALUE'],
+      [{ descriptors: { 3: other } }, 'ERR_INVALID_ARG_VALUE'],
+      [{ stdio: [other, 'ignore', 'ignore'] }, 'ERR_INVALID_ARG_VALUE'],
+      [{ cwd: { fd: etc } }, 'ERR_INVALID_ARG_VALUE'],
+    ];
+    for (const [options, code] of wrong) {
+      const error = await refusal(sleeping(options as never));
+      assert.equal(error.code, code, `${JSON.stringify(Object.keys(options))}: ${error.message}`);
+      assert.deepEqual(states(error)?.[0], 'check: failed');
+    }
+    assert.equal((await refusal(Capsule.spawn('/bin/sleep', [], null as never))).code, 'ERR_INVALID_ARG_TYPE');
+  } finally {
+    closeSync(etc);
+  }
+});
+
+capsuleTest('a program that cannot be executed leaves nothing', async () => {
+  const error = await refusal(Capsule.spawn('/nonexistent', [], { jail: { path: '/' } }));
+  assert.equal(error.code, 'ENOENT');
+  assert.equal(error.syscall, 'execve');
+  assert.match(error.message, /stopped at 'release'; its jail \d+ and its process are gone/);
+  assert.deepEqual(states(error)?.at(-1), 'release: failed');
+});
+
+capsuleTest('a parameter that the kernel refuses leaves nothing', async () => {
+  const missing = await refusal(sleeping({ jail: { path: '/nonexistent' } }));
+  assert.equal(missing.code, 'ENOENT');
+  await using taken = tempJail({ path: '/' });
+  const error = await refusal(sleeping({ jail: { path: '/', name: taken.get('name').name } }));
+  assert.equal(error.code, 'EEXIST');
+  assert.match(error.message, /stopped at 'create'; nothing was changed/);
+});
+
+capsuleTest('configure: its error, and a process that it leaves, end the seal', async () => {
+  const mine = new RangeError('mine');
+  const thrown = await refusal(
+    sleeping({
+      configure() {
+        throw mine;
+      },
+    }),
+  );
+  assert.equal(thrown, mine);
+  assert.match(thrown.message, /^mine\nThe seal stopped at 'configure'; its jail \d+ and its process are gone$/);
+  let left: { close(): void } | undefined;
+  const error = await refusal(
+    sleeping({
+      configure(jail) {
+        left = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+      },
+    }),
+  );
+  left?.close();
+  assert.match(error.message, /left processes in the jail, which a capsule does not hold: \d+/);
+});
+
+capsuleTest('an attack while the seal is under way ends it', async () => {
+  const attacks: [step: string, attack: (jail: Jail) => void, message: RegExp][] = [
+    ['seal', (jail) => jail.remove(), /./],
+    ['watch', (jail) => jail.remove(), /./],
+    ['verify', (jail) => jail.remove(), /./],
+    ['watch', (jail) => jail.set({ 'allow.chflags': true }), /allow.chflags is true and was to be false/],
+    ['verify', (jail) => jail.set({ securelevel: 0 }), /securelevel is 0 and was to be 3/],
+    ['verify', (jail) => jail.set({ persist: true }), /persist is true and was to be false/],
+    ['release', (jail) => jail.remove(), /./],
+  ];
+  for (const [step, attack, message] of attacks) {
+    const known = jids();
+    const run = () =>
+      at(step, () => attack(Jail.list().find(({ jid }) => !known.includes(jid)) as Jail), () => sleeping());
+    const error = await refusal(run());
+    assert.match(error.message, message, step);
+    assert.match(error.message, /The seal stopped at '\w+'; its jail \d+ and its process are gone/, step);
+  }
+});
+
+capsuleTest('a process that attaches while the seal is under way ends it', async () => {
+  for (const step of ['seal', 'watch', 'verify']) {
+    const known = jids();
+    let stranger: { close(): void } | undefined;
+    const attach = () => {
+      const jail = Jail.list().find(({ jid }) => !known.includes(jid)) as Jail;
+      stranger = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+    };
+    const error = await refusal(at(step, attach, () => sleeping()));
+    stranger?.close();
+    assert.match(error.message, /Another process attached|was to have the process|tampered with/, step);
+  }
+});
+
+capsuleTest('the child that is killed while it is held ends the seal', async () => {
+  for (const step of ['seal', 'verify', 'release']) {
+    const abort = new AbortController();
+    const kill = () => abort.abort();
+    const outcome = await at(step, kill, () => sleeping({ signal: abort.signal })).catch((error: Error) => error);
+    if (outcome instanceof Error) assert.match(outcome.message, /are gone$/, `${step}: ${outcome.message}`);
+    else {
+      // The signal was faster than execve(2), or came right after it.
+      assert.equal((await outcome.process.exited).signal, 'SIGTERM');
+      await outcome[Symbol.asyncDispose]();
+    }
+  }
+});
+
+capsuleTest('every event since the seal is told, to whoever asks and when', async () => {
+  await using capsule = await sleeping();
+  const jail = Jail.get(capsule.jail.jid);
+  jail.set({ 'allow.chflags': true });
+  const first = capsule.tampering({ signal: soon() });
+  assert.deepEqual(await first.next(), { done: false, value: { type: 'set' } });
+  assert.equal(capsule.intact, false);
+  const stranger = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+  assert.deepEqual(await first.next(), { done: false, value: { type: 'attach', pid: stranger.pid, coalesced: false } });
+  const second = capsule.tampering();
+  assert.deepEqual(await second.next(), { done: false, value: { type: 'set' } });
+  stranger.close();
+  await assert.rejects(async () => {
+    for await (const _ of capsule.tampering({ signal: AbortSignal.timeout(50) }));
+  }, { name: 'TimeoutError' });
+  capsule.close();
+  assert.deepEqual(await first.next(), { done: true, value: undefined });
+});
+
+capsuleTest('a jail is sealed while it runs, and what it was comes back when that fails', async () => {
+  await using jail = tempJail({ path: '/', 'allow.chflags': true, 'children.max': 2 });
+  using program = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore', session: true });
+  const before = jail.get();
+  const plain = Jail.get(jail.jid);
+  const failed = await refusal(
+    at('verify', () => plain.set({ 'allow.raw_sockets': true }), () => plain.seal()),
+  );
+  assert.match(failed.message, /allow.raw_sockets is true and was to be false/);
+  assert.match(failed.message, /stopped at 'verify'; jail \d+ is as it was$/);
+  assert.deepEqual(states(failed), ['check: done', 'configure: left', 'seal: done', 'watch: done', 'verify: failed']);
+  assert.deepEqual(jail.get(), before);
+
+  const bar = await refusal(plain.seal({ require: { debug: 'enforced' } }));
+  assert.match(bar.message, /nothing was changed$/);
+  assert.deepEqual(jail.get(), before);
+
+  const order: string[] = [];
+  using capsule = await plain.seal({
+    allow: ['allow.suser'],
+    configure: (given) => {
+      assert.equal(given, plain);
+      order.push('configure');
+    },
+  });
+  assert.deepEqual(order, ['configure']);
+  const { persist, securelevel } = jail.get('persist', 'securelevel');
+  assert.deepEqual([persist, securelevel, capsule.intact], [false, 3, true]);
+  const grades = capsule.report.jail?.properties;
+  assert.equal(grades?.signal.unprivileged.grade, 'enforced');
+  assert.equal(grades?.outlive.inside.grade, 'open');
+
+  const twice = await refusal(plain.seal());
+  assert.equal(twice.code, 'ERR_INVALID_STATE');
+  assert.match(twice.message, /sealed by this program already/);
+  assert.equal((await refusal(jail.seal())).code, 'ERR_INVALID_STATE');
+  assert.equal(capsule.intact, true);
+
+  plain.set({ 'allow.chflags': true });
+  assert.deepEqual((await capsule.tampering({ signal: soon() }).next()).value, { type: 'set' });
+  capsule.close();
+  program.kill('SIGKILL');
+  await program.exited;
+});
+
+capsuleTest('a jail is not sealed that has no process, has jails, is dying or gone', async () => {
+  await using jail = tempJail({ path: '/', 'children.max': 2 });
+  const before = jail.get();
+  const empty = await refusal(jail.seal());
+  assert.match(empty.message, /has no process[^]*stopped at 'seal'; nothing was changed$/);
+  assert.deepEqual(jail.get(), before);
+  using program = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+  const child = jail.create({ path: '/' }, { owned: true });
+  assert.match((await refusal(jail.seal())).message, /has jails in it/);
+  await child[Symbol.asyncDispose]();
+  program.close();
+  const plain = Jail.get(jail.jid);
+  jail.remove();
+  const gone = await refusal(plain.seal());
+  assert.equal(gone.code, 'ENOENT');
+  assert.match(gone.message, /stopped at 'check'; nothing was changed$/);
+});
+
+capsuleTest('two seals of one jail at once: one of them wins', async () => {
+  await using jail = tempJail({ path: '/' });
+  using program = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+  const outcomes = await Promise.allSettled([jail.seal(), jail.seal()]);
+  assert.deepEqual(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+  for (const outcome of outcomes) if (outcome.status === 'fulfilled') outcome.value.close();
+  program.close();
+});
+
+capsuleTest('a capsule without a jail is not graded and not watched', async () => {
+  const { result, error } = await childOutcome(async ({ seal }) => {
+    const capsule = await seal();
+    const codes = [() => capsule.require({}), () => capsule.tampering()].map((call) => {
+      try {
+        call();
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code;
+      }
+    });
+    return { codes, intact: capsule.intact === undefined };
+  });
+  assert.equal(error, undefined);
+  assert.deepEqual(result, { codes: ['ERR_INVALID_STATE', 'ERR_INVALID_STATE'], intact: true });
+});
+
+capsuleTest(
+  'without descriptors to spare: an error, and nothing is left',
+  async () => {
+    // Each seal has one descriptor more than the one before, until it succeeds.
+    const outcome = await childOutcome(
+      async ({ Capsule, Jail }) => {
+        const { closeSync, openSync } = process.getBuiltinModule('node:fs');
+        const options = { jail: { path: '/' }, stdio: 'ignore' } as const;
+        await (await Capsule.spawn('/bin/sleep', ['600'], options))[Symbol.asyncDispose]();
+        const held: number[] = [];
+        try {
+          for (;;) held.push(openSync('/dev/null', 'r'));
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'EMFILE') throw error;
+        }
+        const failures: string[] = [];
+        for (;;) {
+          try {
+            const capsule = await Capsule.spawn('/bin/sleep', ['600'], options);
+            await capsule[Symbol.asyncDispose]();
+            break;
+          } catch (error) {
+            const { code, steps } = error as NodeJS.ErrnoException & { steps: { name: string; state: string }[] };
+            failures.push(`${code} ${steps.find(({ state }) => state === 'failed')?.name} ${Jail.list({ dying: true }).length}`);
+            closeSync(held.pop() as number);
+          }
+        }
+        return failures;
+      },
+      // Few descriptors, so that they run out soon.
+      { timeoutMs: 120_000, runtime: '/bin/sh', execArgv: ['-c', 'ulimit -n 128; exec "$0" "$@"', process.execPath] },
+    );
+    assert.equal(outcome.error, undefined);
+    const failures = outcome.result ?? [];
+    assert.ok(failures.length > 1, failures.join());
+    const others = jids().length;
+    for (const failure of failures) assert.match(failure, new RegExp(`^(EMFILE|ENFILE) (check|create|start) ${kernel.kind === 'freebsd' ? others : 0}$`), failures.join());
+  },
+  { timeoutMs: 240_000 },
+);
+
+kernelTest(
+  'capsule: a supervisor that is killed at any step leaves no jail and no process',
+  { needs: [requireJails, requireFreeBSD, requireRelease(15.0)], timeoutMs: 300_000 },
+  async () => {
+    for (const killAt of [...ALL.filter((step) => step !== 'check'), 'end']) {
+      const before = jids();
+      const order: SupervisorOrder = { command: 'exec sleep 7654', options: { jail: { path: '/' } }, killAt };
+      const child = spawn(process.execPath, [compiled('test/support/capsule-supervisor.js'), JSON.stringify(order)], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      const lines = new LineReader<SupervisorLine>(child);
+      const seen: SupervisorLine[] = [];
+      for (let line = await lines.next(); line !== undefined; line = await lines.next()) seen.push(line);
+      assert.equal((await child.exited).signal, 'SIGKILL', `${killAt}: ${JSON.stringify(seen)}`);
+      child.close();
+      const left = () => jids().filter((jid) => !before.includes(jid));
+      for (let attempt = 0; attempt < 300 && left().length > 0; attempt++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      assert.deepEqual(left(), [], killAt);
+      using search = spawn('/bin/sh', ['-c', 'pgrep -f "sleep 765[4]"'], { stdio: 'ignore' });
+      assert.equal((await search.exited).code, 1, `${killAt}: a process is left`);
+    }
+  },
+);
