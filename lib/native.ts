@@ -93,14 +93,14 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
    * Starts a process with pdrfork(2) or pdfork(2). A step of the child that fails is thrown here, under the name of its
    * system call; the child is gone then.
    *
-   * A held process has taken every step but the last, executing the file, and waits for `releaseHeld`. It ends when the
+   * A held process has taken every step but the last, executing the file, and waits for `letExecute`. It ends when the
    * socket is closed first, as it is when this process ends.
    *
    * @returns the process's number, its descriptor, and the socket of a held one, else -1
    */
   spawn(order: NativeSpawnOrder): [pid: number, fd: number, socket: number];
   /** Lets a held process execute its file, and throws what prevents that. The socket stays open, and is of no more use. */
-  releaseHeld(socket: number): void;
+  letExecute(socket: number): void;
   /** fcntl(2) F_DUPFD_CLOEXEC: a duplicate with the same rights, ioctls and fcntls. */
   duplicateDescriptor(fd: number): number;
   /** socketpair(2): a connected pair of UNIX sockets, close-on-exec. */

@@ -565,7 +565,7 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value ReleaseHeld(const Napi::CallbackInfo& info) {
+Napi::Value LetExecute(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Arguments arguments(info);
   const int socket = arguments.Int32(0);
@@ -614,7 +614,7 @@ Napi::Value FindJail(const Napi::CallbackInfo& info) {
 
 void AddSpawn(Napi::Env env, Napi::Object exports) {
   AddFunction<Spawn>(env, exports, "spawn");
-  AddFunction<ReleaseHeld>(env, exports, "releaseHeld");
+  AddFunction<LetExecute>(env, exports, "letExecute");
   AddFunction<DuplicateDescriptor>(env, exports, "duplicateDescriptor");
   AddFunction<FindJail>(env, exports, "findJail");
 }

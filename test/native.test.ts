@@ -88,7 +88,7 @@ const CONTRACT = {
   unwatchEvent: ['word'],
   refEvent: ['word', 'boolean'],
   spawn: ['order'],
-  releaseHeld: ['fd'],
+  letExecute: ['fd'],
   duplicateDescriptor: ['fd'],
   socketPair: [],
   findJail: ['name'],

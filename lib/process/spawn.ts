@@ -214,7 +214,7 @@ export class HeldProcess implements Disposable {
   /** Lets the program begin. */
   release(): void {
     try {
-      native('pdfork').releaseHeld(this.#socket);
+      native('pdfork').letExecute(this.#socket);
     } catch (error) {
       throw explained(error, this.#checked);
     }
