@@ -33,7 +33,14 @@ export {
 export type { JailSealOptions } from './capsule/jail-seal.ts';
 export type { DescriptorPlan, DirectoryPlan, SealPlan, ServerLike } from './capsule/plan.ts';
 export type { Adversary, Cell, Grade, Property, PropertyTable, Requirements } from './capsule/properties.ts';
-export type { SealedDescriptor, SealedJail, SealReport, SealReportData, SealStep, SealStepName } from './capsule/report.ts';
+export type {
+  SealedDescriptor,
+  SealedJail,
+  SealReport,
+  SealReportData,
+  SealStep,
+  SealStepName,
+} from './capsule/report.ts';
 export type { Limits } from './capsule/roles.ts';
 export { seal } from './capsule/seal.ts';
 export type { JailSealing } from './capsule/seal-jail.ts';

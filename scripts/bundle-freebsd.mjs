@@ -4,7 +4,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { crossBuildBenchHelper } from './bench-helper.mjs';
 import { installDependencies } from './dependencies.mjs';
-import { crossBuildHelper } from './helper-build.mjs';
+import { crossBuildHelper, crossBuildProgram } from './helper-build.mjs';
 import { installPrebuildTools } from './prebuild-tools.mjs';
 import { FREEBSD_PREBUILDS, prebuildPath } from './prebuilds.mjs';
 import { inProject } from './project.mjs';
@@ -68,6 +68,7 @@ await runScript(() => {
   const { zig } = installPrebuildTools();
   for (const { arch } of FREEBSD_PREBUILDS) {
     crossBuildHelper(arch, zig, bundle('helpers', `measure-${arch}`));
+    crossBuildProgram(arch, zig, 'test/support/helpers/hold-copy.c', bundle('helpers', `hold-copy-${arch}`));
     crossBuildQuestions(arch, zig, bundle('helpers', `questions-${arch}`));
     crossBuildBenchHelper(arch, zig, bundle('helpers', `rights-${arch}`));
   }

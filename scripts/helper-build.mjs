@@ -29,6 +29,15 @@ const TARGETS = {
 const ELF_OSABI_OFFSET = 7;
 const ELF_OSABI_FREEBSD = 9;
 
+// Builds a program for tests on FreeBSD, which is linked as any other there.
+export function crossBuildProgram(arch, zig, source, output) {
+  mkdirSync(dirname(output), { recursive: true });
+  const args = ['cc', '-target', TARGETS[arch].target, '-Os', '-s', '-Wall', '-o', output, inProject(source)];
+  runQuietly(`Building ${source} for FreeBSD ${arch}`, zig, args, {
+    env: { ...process.env, ZIG_GLOBAL_CACHE_DIR: tools('zig-cache'), ZIG_LOCAL_CACHE_DIR: tools('zig-cache') },
+  });
+}
+
 // zig has FreeBSD's C library to link to, not to link in; the few calls that the helper makes are in static-start.c.
 export function crossBuildHelper(arch, zig, output) {
   const { target, emulation } = TARGETS[arch];

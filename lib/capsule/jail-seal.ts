@@ -38,7 +38,10 @@ function permissions(): string[] {
     .map(({ name }) => name);
 }
 
-export function checkJailSeal(name: string, { allow = [], securelevel = DEFAULT_SECURELEVEL }: JailSealOptions): CheckedJailSeal {
+export function checkJailSeal(
+  name: string,
+  { allow = [], securelevel = DEFAULT_SECURELEVEL }: JailSealOptions,
+): CheckedJailSeal {
   if (!Array.isArray(allow)) throw invalidArgType(`${name}.allow`, 'an instance of Array', allow);
   const known = permissions();
   allow.forEach((permission: unknown, index) => {

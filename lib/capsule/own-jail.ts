@@ -44,7 +44,11 @@ export class OwnJail implements Disposable {
   #fd = -1;
 
   /** Checks everything, and changes nothing. */
-  constructor(parameters: JailParameters, options: JailSealOptions, plan: { switchesUser: boolean; debugger: boolean }) {
+  constructor(
+    parameters: JailParameters,
+    options: JailSealOptions,
+    plan: { switchesUser: boolean; debugger: boolean },
+  ) {
     const { require = {} } = options;
     this.#requirements = checkRequirements('plan.require', require);
     requireFreeBSD15('jail_set', 'Capsules');
@@ -110,7 +114,9 @@ export class OwnJail implements Disposable {
     const parameters = verifySealed(key, this.#jid, this.#wanted);
     const processes = processesOf(this.#jid);
     if (processes.size !== 1 || !processes.has(process.pid)) {
-      throw invalidState(`Jail ${this.#jid} was to have this process alone, and has: ${[...processes.keys()].join(', ')}`);
+      throw invalidState(
+        `Jail ${this.#jid} was to have this process alone, and has: ${[...processes.keys()].join(', ')}`,
+      );
     }
     this.#close();
     // From inside the root of a jail reads as '/', and its name as '0'.

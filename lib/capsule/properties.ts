@@ -103,7 +103,9 @@ export function gradeCapsule(facts: Facts): PropertyTable {
 
   // Root of another jail that is not around this one does not know it: it is looked for below the own jail alone.
   const outer = (around: Cell, value = ''): Cell =>
-    nested ? around : cell('enforced', 'no jail is around it, and root of any other does not see it (ESRCH, ENOENT)', value);
+    nested
+      ? around
+      : cell('enforced', 'no jail is around it, and root of any other does not see it (ESRCH, ENOENT)', value);
   const evident = (how: string): Cell =>
     cell('evident', `${how}; told by tampering(), unless whoever does it stops the supervisor first`);
   const bearer = 'EPERM without root, or a descriptor of the jail that root opened';

@@ -9,7 +9,6 @@ import {
   PROPERTIES,
   type Property,
   type PropertyTable,
-  type Requirements,
 } from './properties.ts';
 
 function checkGrade(name: string, value: unknown): Grade {
@@ -43,9 +42,7 @@ export function checkRequirements(name: string, requirements: unknown): Requirem
     checkKeys(called, wanted, ADVERSARIES);
     return ADVERSARIES.flatMap((adversary) => {
       const grade: unknown = (wanted as Record<string, unknown>)[adversary];
-      return grade === undefined
-        ? []
-        : [{ property, adversary, grade: checkGrade(`${called}.${adversary}`, grade) }];
+      return grade === undefined ? [] : [{ property, adversary, grade: checkGrade(`${called}.${adversary}`, grade) }];
     });
   });
 }
@@ -57,7 +54,9 @@ export function checkRequirements(name: string, requirements: unknown): Requirem
  */
 export function requireGrades(table: PropertyTable, requirements: readonly Requirement[]): void {
   const shortfalls = requirements
-    .filter(({ property, adversary, grade }) => GRADES.indexOf(table[property][adversary].grade) < GRADES.indexOf(grade))
+    .filter(
+      ({ property, adversary, grade }) => GRADES.indexOf(table[property][adversary].grade) < GRADES.indexOf(grade),
+    )
     .map(({ property, adversary, grade }) => ({ property, adversary, wanted: grade, ...table[property][adversary] }));
   if (shortfalls.length === 0) return;
   const lines = shortfalls.map(

@@ -10,10 +10,17 @@ import type { NativeBinding } from '../native.ts';
 import { Capsule } from './capsule.ts';
 import { type DescriptorInfo, listDescriptors } from './inventory.ts';
 import { checkOutsideControl } from './outside-control.ts';
+import type { OwnJail } from './own-jail.ts';
 import { type CheckedPlan, checkPlan, type SealPlan } from './plan.ts';
 import { keepWorkingDirectory, prewarm } from './prewarm.ts';
-import { type SealedDescriptor, type SealedJail, SealReport, type SealStep, type SealStepName, whereabouts } from './report.ts';
-import type { OwnJail } from './own-jail.ts';
+import {
+  type SealedDescriptor,
+  type SealedJail,
+  SealReport,
+  type SealStep,
+  type SealStepName,
+  whereabouts,
+} from './report.ts';
 import { type Limits, leastLimits } from './roles.ts';
 import { holdThreadPool } from './thread-pool.ts';
 
@@ -302,7 +309,10 @@ function withDirectories(plan: CheckedPlan, opened: Map<string, Directory>): Che
 
 /** Keeps the descriptor of the own jail, of which nothing is left when it is closed. */
 function withDescriptor(plan: CheckedPlan, fd: number): CheckedPlan {
-  return { ...plan, descriptors: new Map([...plan.descriptors, [fd, { rights: Rights.NONE, ioctls: [], fcntls: [] }]]) };
+  return {
+    ...plan,
+    descriptors: new Map([...plan.descriptors, [fd, { rights: Rights.NONE, ioctls: [], fcntls: [] }]]),
+  };
 }
 
 let underway = false;

@@ -57,7 +57,8 @@ function checkDescriptors({ descriptors, file }: CheckedSpawn): void {
     }
   };
   for (const [target, descriptor] of descriptors) {
-    if (typeof descriptor !== 'string') check(target < 3 ? `options.stdio[${target}]` : `options.descriptors[${target}]`, descriptor.fd);
+    if (typeof descriptor !== 'string')
+      check(target < 3 ? `options.stdio[${target}]` : `options.descriptors[${target}]`, descriptor.fd);
   }
   if (typeof file === 'number') check('file', file);
 }
@@ -156,9 +157,12 @@ async function checkAttached(evidence: Evidence, pid: number): Promise<void> {
 function checkProcesses(jid: number, pid: number): void {
   const processes = processesOf(jid);
   if (processes.size !== 1 || processes.get(pid) === undefined) {
-    throw invalidState(`Jail ${jid} was to have the process ${pid} alone, and has: ${[...processes.keys()].join(', ') || 'none'}`);
+    throw invalidState(
+      `Jail ${jid} was to have the process ${pid} alone, and has: ${[...processes.keys()].join(', ') || 'none'}`,
+    );
   }
-  if (processes.get(pid) !== pid) throw new Error(`Process ${pid} is in the session ${processes.get(pid)}, not its own`);
+  if (processes.get(pid) !== pid)
+    throw new Error(`Process ${pid} is in the session ${processes.get(pid)}, not its own`);
 }
 
 function checkUntouched({ events }: Evidence): void {
@@ -201,13 +205,17 @@ export async function spawnCapsule(
     evidence.watch('jaildesc', jail.fd, ['attach', 'child', 'remove']);
     const strangers = [...processesOf(jid).keys()];
     if (strangers.length > 0) {
-      throw invalidState(`options.configure left processes in the jail, which a capsule does not hold: ${strangers.join(', ')}`);
+      throw invalidState(
+        `options.configure left processes in the jail, which a capsule does not hold: ${strangers.join(', ')}`,
+      );
     }
     const held = new HeldProcess(order.spawn(jail));
     making.held = held;
     const { process } = held;
     const pid = process.pid as number;
-    steps.done(`process ${pid}: own session, no core dumps, no new privileges, no tracing (each read back), before execve(2)`);
+    steps.done(
+      `process ${pid}: own session, no core dumps, no new privileges, no tracing (each read back), before execve(2)`,
+    );
 
     steps.begin('seal');
     const key = { fd: jail.fd };

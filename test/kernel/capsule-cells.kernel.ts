@@ -11,6 +11,7 @@ import {
   Capsule,
   type CapsuleSpawnOptions,
   type Cell,
+  Jail,
   type JailDescriptor,
   type JailEvent,
   type Property,
@@ -18,13 +19,13 @@ import {
   spawn,
 } from 'freebsd-capsule';
 import { tempJail } from 'freebsd-capsule/testing';
+import type { SupervisorLine, SupervisorOrder } from '../support/capsule-supervisor.ts';
 import { compiled } from '../support/compiled.ts';
 import { temporaryDirectory } from '../support/descriptors.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 import { LineReader } from '../support/line-reader.ts';
 import { NullfsRoot } from '../support/nullfs-root.ts';
-import { requireRelease, requireRoot, requireUnjailed } from '../support/requirements.ts';
-import type { SupervisorLine, SupervisorOrder } from '../support/capsule-supervisor.ts';
+import { holdCopy, requireHoldCopy, requireRelease, requireRoot, requireUnjailed } from '../support/requirements.ts';
 import { type Ran, runShell, Shell } from '../support/shell.ts';
 
 const needs = [requireRoot, requireRelease(15.0), requireUnjailed];
@@ -43,7 +44,11 @@ interface Target {
 
 /** What is tried, as commands of the base system. */
 const ATTEMPTS: Readonly<Record<Exclude<Property, 'outlive'>, (target: Target) => readonly string[]>> = {
-  unseal: ({ jid }) => [`jail -m jid=${jid} securelevel=-1`, `jail -m jid=${jid} children.max=3`, `jail -m jid=${jid} persist`],
+  unseal: ({ jid }) => [
+    `jail -m jid=${jid} securelevel=-1`,
+    `jail -m jid=${jid} children.max=3`,
+    `jail -m jid=${jid} persist`,
+  ],
   attach: ({ jid }) => [`jexec ${jid} /usr/bin/true`],
   see: ({ pid }) => [`ps -o pid= -p ${pid}`],
   signal: ({ pid }) => [`kill -URG ${pid}`, `kill -CONT ${pid}`],
@@ -65,7 +70,13 @@ const EVENTS: Partial<Record<Property, JailEvent['type']>> = { unseal: 'set', at
 type Run = (command: string) => Promise<Ran>;
 
 /** Makes each attempt and holds what happens against the cell. */
-async function observe(property: Property, adversary: Adversary, cell: Cell, commands: readonly string[], run: Run): Promise<void> {
+async function observe(
+  property: Property,
+  adversary: Adversary,
+  cell: Cell,
+  commands: readonly string[],
+  run: Run,
+): Promise<void> {
   for (const command of commands) {
     const { status, output } = await run(`PATH=/sbin:/bin:/usr/sbin:/usr/bin; ${command}`);
     const what = `${property} against ${adversary} is ${cell.grade}; ${command}: status ${status}: ${output}`;
@@ -160,23 +171,36 @@ kernelTest('capsule cells: outside without privilege, as the same user', { needs
   assert.equal(capsule.intact, true);
 });
 
-kernelTest('capsule cells: outside without privilege, what is open and what is closed by choice', { needs, timeoutMs }, async () => {
-  using root = new NullfsRoot();
-  root.closed = true;
-  const run: Run = (command) => runShell(spawn, command, asUser);
-  await using open = await sleepIn({ path: root.path }, { ...asUser, allow: ['allow.unprivileged_parent_tampering'] });
-  const grades = gradesOf(open);
-  const target = { jid: open.jail.jid, pid: open.process.pid as number, file: '' };
-  for (const property of ['signal', 'reschedule', 'debug'] as const) {
-    const cell = grades[property].unprivileged;
-    assert.equal(cell.grade, property === 'debug' ? 'enforced' : 'open', property);
-    // A user may only lower the priority of its processes, and choose among their processors.
-    await observe(property, 'unprivileged', cell, ATTEMPTS[property](target), run);
-  }
-  assert.equal(grades.fileSystem.unprivileged.grade, 'enforced');
-  assert.match(grades.fileSystem.unprivileged.value, /mode 700/);
-  await observe('fileSystem', 'unprivileged', grades.fileSystem.unprivileged, [`test -r ${join(root.path, 'bin/sh')}`], run);
-});
+kernelTest(
+  'capsule cells: outside without privilege, what is open and what is closed by choice',
+  { needs, timeoutMs },
+  async () => {
+    using root = new NullfsRoot();
+    root.closed = true;
+    const run: Run = (command) => runShell(spawn, command, asUser);
+    await using open = await sleepIn(
+      { path: root.path },
+      { ...asUser, allow: ['allow.unprivileged_parent_tampering'] },
+    );
+    const grades = gradesOf(open);
+    const target = { jid: open.jail.jid, pid: open.process.pid as number, file: '' };
+    for (const property of ['signal', 'reschedule', 'debug'] as const) {
+      const cell = grades[property].unprivileged;
+      assert.equal(cell.grade, property === 'debug' ? 'enforced' : 'open', property);
+      // A user may only lower the priority of its processes, and choose among their processors.
+      await observe(property, 'unprivileged', cell, ATTEMPTS[property](target), run);
+    }
+    assert.equal(grades.fileSystem.unprivileged.grade, 'enforced');
+    assert.match(grades.fileSystem.unprivileged.value, /mode 700/);
+    await observe(
+      'fileSystem',
+      'unprivileged',
+      grades.fileSystem.unprivileged,
+      [`test -r ${join(root.path, 'bin/sh')}`],
+      run,
+    );
+  },
+);
 
 kernelTest('capsule cells: root in another jail', { needs, timeoutMs }, async () => {
   using root = new NullfsRoot();
@@ -267,32 +291,134 @@ async function untilGone(jid: number, pid: number): Promise<void> {
   assert.fail(`jail ${jid} or process ${pid} is still there`);
 }
 
-kernelTest('capsule cells: nothing outlives the supervisor, whatever those inside and users outside do', { needs, timeoutMs }, async () => {
-  const order: SupervisorOrder = {
-    // Away from the session, deaf to what can be ignored, in the background twice.
-    command: `trap '' HUP INT TERM; daemon -f sleep 6543; (sleep 6543 &) ; sleep 6543`,
-    options: { jail: { path: '/' }, allow: ['allow.suser'] },
-  };
-  const { child, jid, pid, properties } = await supervisor(spawn, order);
+kernelTest(
+  'capsule cells: nothing outlives the supervisor, whatever those inside and users outside do',
+  { needs, timeoutMs },
+  async () => {
+    const order: SupervisorOrder = {
+      // Away from the session, deaf to what can be ignored, in the background twice.
+      command: `trap '' HUP INT TERM; daemon -f sleep 6543; (sleep 6543 &) ; sleep 6543`,
+      options: { jail: { path: '/' }, allow: ['allow.suser'] },
+    };
+    const { child, jid, pid, properties } = await supervisor(spawn, order);
+    try {
+      assert.equal(properties.outlive.inside.grade, 'enforced');
+      assert.equal(properties.outlive.unprivileged.grade, 'enforced');
+      assert.equal(properties.outlive.outerRoot.grade, 'enforced');
+      const before = await runShell(
+        spawn,
+        'while [ $(pgrep -f "sleep 6543" | wc -l) -lt 3 ]; do sleep 0.1; done; pgrep -fl "sleep 6543"',
+      );
+      assert.match(before.output, /sleep 6543/);
+      await observe(
+        'outlive',
+        'unprivileged',
+        properties.outlive.unprivileged,
+        [`jail -m jid=${jid} persist`],
+        (command) => runShell(spawn, command, asUser),
+      );
+      await using other = tempJail({ path: '/' });
+      await observe('outlive', 'outerRoot', properties.outlive.outerRoot, [`jail -m jid=${jid} persist`], (command) =>
+        runShell((...args) => other.spawn(...args), command),
+      );
+      child.kill('SIGKILL');
+      await child.exited;
+      await untilGone(jid, pid);
+      const after = await runShell(spawn, 'pgrep -fl "sleep 6543" | grep -v pgrep');
+      assert.equal(after.output, '');
+    } finally {
+      child.close();
+    }
+  },
+);
+
+/** Root makes the supervisor's descriptors last longer than the supervisor. */
+async function outlivesWith(start: typeof spawn, adversary: Adversary): Promise<void> {
+  const { child, jid, pid, properties } = await supervisor(start, {
+    command: 'exec sleep 600',
+    options: { jail: { path: '/' } },
+  });
+  assert.equal(properties.outlive[adversary].grade, 'open');
+  using helper = start(holdCopy, [String(child.pid)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new LineReader<object>(helper).until((line) => 'held' in line);
+  child.kill('SIGKILL');
+  await child.exited;
+  child.close();
+  assert.equal(Jail.get(jid).get('dying').dying, false);
+  assert.equal(await isGone(jid, pid), false);
+  // The copy ends with whoever traces it.
+  helper.kill('SIGKILL');
+  await helper.exited;
+  await untilGone(jid, pid);
+}
+
+kernelTest(
+  'capsule cells: root on the host makes a capsule outlive its supervisor',
+  { needs: [...needs, requireHoldCopy], timeoutMs },
+  async () => {
+    await outlivesWith(spawn, 'hostRoot');
+  },
+);
+
+kernelTest(
+  'capsule cells: root in the jail around it makes it outlive its supervisor',
+  { needs: [...needs, requireHoldCopy], timeoutMs },
+  async () => {
+    await using outer = tempJail({ path: '/', 'children.max': 5 });
+    const start = (...args: Parameters<JailDescriptor['spawn']>) => outer.spawn(...args);
+    await outlivesWith(start as typeof spawn, 'outerRoot');
+  },
+);
+
+kernelTest('capsule cells: a jail that was sealed while it ran', { needs, timeoutMs }, async () => {
+  using root = new NullfsRoot();
+  const path = 'PATH=/sbin:/bin:/usr/sbin:/usr/bin;';
+  const run: Run = (command) => runShell(spawn, `${path} ${command}`, asUser);
+  const outside = outsideFile();
+  using stranger = spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+  const jail = Jail.create({ path: root.path });
   try {
-    assert.equal(properties.outlive.inside.grade, 'enforced');
-    assert.equal(properties.outlive.unprivileged.grade, 'enforced');
-    assert.equal(properties.outlive.outerRoot.grade, 'enforced');
-    const before = await runShell(spawn, 'while [ $(pgrep -f "sleep 6543" | wc -l) -lt 3 ]; do sleep 0.1; done; pgrep -fl "sleep 6543"');
-    assert.match(before.output, /sleep 6543/);
-    await observe('outlive', 'unprivileged', properties.outlive.unprivileged, [`jail -m jid=${jid} persist`], (command) =>
-      runShell(spawn, command, asUser),
-    );
+    // In the session of whoever starts it, as a program is that knows nothing of capsules.
+    using victim = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore', ...asUser });
+    using inside = jail.spawn('/bin/sh', Shell.ARGUMENTS, { stdio: ['pipe', 'pipe', 'inherit'] });
+    using capsule = await jail.seal({ allow: ['allow.suser'] });
+    const grades = gradesOf(capsule);
+    const target = { jid: jail.jid, pid: victim.pid as number, file: join(root.path, 'bin/sh') };
+    const shell = new Shell(inside);
+    const theirs = { jid: jail.jid, pid: stranger.pid as number, file: outside.path };
+    for (const property of PROPERTIES) {
+      const commands = [...ATTEMPTS[property](theirs), ...(FROM_INSIDE[property] ?? [])];
+      await observe(property, 'inside', grades[property].inside, commands, (command) => shell.run(command));
+    }
+    for (const property of ['unseal', 'attach', 'see', 'debug', 'reschedule', 'weaken'] as const) {
+      await observe(property, 'unprivileged', grades[property].unprivileged, ATTEMPTS[property](target), run);
+    }
+    assert.equal(grades.signal.unprivileged.grade, 'open');
+    await observe('signal', 'unprivileged', grades.signal.unprivileged, [`kill -CONT ${target.pid}`], run);
+    assert.notEqual((await run(`kill -URG ${target.pid}`)).status, 0);
     await using other = tempJail({ path: '/' });
-    await observe('outlive', 'outerRoot', properties.outlive.outerRoot, [`jail -m jid=${jid} persist`], (command) =>
-      runShell((...args) => other.spawn(...args), command),
-    );
-    child.kill('SIGKILL');
-    await child.exited;
-    await untilGone(jid, pid);
-    const after = await runShell(spawn, 'pgrep -fl "sleep 6543" | grep -v pgrep');
-    assert.equal(after.output, '');
+    const asOther: Run = (command) => runShell((...args) => other.spawn(...args), command);
+    for (const property of PROPERTIES) {
+      const commands = property === 'fileSystem' ? [`test -r ${target.file}`] : ATTEMPTS[property](target);
+      await observe(property, 'outerRoot', grades[property].outerRoot, commands, asOther);
+    }
+    assert.equal(capsule.intact, true);
+    const asRoot: Run = (command) => runShell(spawn, command);
+    for (const property of PROPERTIES) {
+      const cell = grades[property].hostRoot;
+      const commands = property === 'fileSystem' ? [`test -r ${target.file}`] : ATTEMPTS[property](target);
+      await observe(property, 'hostRoot', cell, commands, asRoot);
+      const type = EVENTS[property];
+      assert.equal(cell.grade, type === undefined ? 'open' : 'evident', property);
+      if (type !== undefined) await nextEvent(capsule.tampering({ signal: AbortSignal.timeout(60_000) }), type);
+    }
+    for (const cell of Object.values(grades.outlive)) assert.equal(cell.grade, 'open');
+    capsule.close();
+    // Nobody holds it: it is there after its capsule.
+    assert.equal(Jail.get(jail.jid).get('dying').dying, false);
   } finally {
-    child.close();
+    jail.remove();
+    await jail.removed({ signal: AbortSignal.timeout(60_000) });
+    outside.remove();
   }
 });

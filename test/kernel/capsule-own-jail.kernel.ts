@@ -43,51 +43,58 @@ kernelTest('capsule: a process seals itself in a jail of its own, as another use
   assert.ok(result !== undefined);
   assert.deepEqual(result.names.slice(2, 5), ['drain: done', 'jail: done', 'limit: done']);
   assert.deepEqual(result.names.slice(-4), ['user: done', 'seal: done', 'enter: done', 'verify: done']);
-  assert.deepEqual(
-    [result.sandboxed, result.uid, result.cwd, result.jails, result.intact],
-    [true, 1001, '/', 0, true],
-  );
+  assert.deepEqual([result.sandboxed, result.uid, result.cwd, result.jails, result.intact], [true, 1001, '/', 0, true]);
   const { parameters } = result.jail ?? {};
   assert.deepEqual(
-    [parameters?.['allow.suser'], parameters?.securelevel, parameters?.persist, parameters?.['children.max'], parameters?.path],
+    [
+      parameters?.['allow.suser'],
+      parameters?.securelevel,
+      parameters?.persist,
+      parameters?.['children.max'],
+      parameters?.path,
+    ],
     [false, 3, false, 0, '/'],
   );
   assert.match(result.text, /'outlive' +│ +'open'/);
 });
 
-kernelTest('capsule: arguments of a jail without one, and what cannot be graded, change nothing', { needs }, async () => {
-  const outcome = await childOutcome(async ({ isSandboxed, seal }) => {
-    const { closeSync, openSync } = process.getBuiltinModule('node:fs');
-    const etc = openSync('/etc', 'r');
-    const failures: string[] = [];
-    const attempt = async (plan: object) => {
-      const error = await seal(plan).then(
-        () => undefined,
-        (reason: NodeJS.ErrnoException) => reason,
-      );
-      failures.push(`${error?.code}: ${error?.message.split('; ').at(-1)}`);
-    };
-    await attempt({ allow: [] });
-    await attempt({ securelevel: 1 });
-    await attempt({ require: {} });
-    await attempt({ jail: { path: '/', persist: true } });
-    await attempt({ jail: { path: '/' } });
-    closeSync(etc);
-    await attempt({ jail: { path: '/nonexistent' } });
-    await attempt({ jail: { path: '/' }, require: { outlive: 'enforced' } });
-    return { failures, sandboxed: isSandboxed() };
-  });
-  assert.equal(outcome.error, undefined);
-  assert.deepEqual(outcome.result, {
-    failures: [
-      ...Array(4).fill('ERR_INVALID_ARG_VALUE: nothing was changed'),
-      'EPERM: nothing was changed',
-      'ENOENT: nothing was changed',
-      'ERR_INVALID_STATE: nothing was changed',
-    ],
-    sandboxed: false,
-  });
-});
+kernelTest(
+  'capsule: arguments of a jail without one, and what cannot be graded, change nothing',
+  { needs },
+  async () => {
+    const outcome = await childOutcome(async ({ isSandboxed, seal }) => {
+      const { closeSync, openSync } = process.getBuiltinModule('node:fs');
+      const etc = openSync('/etc', 'r');
+      const failures: string[] = [];
+      const attempt = async (plan: object) => {
+        const error = await seal(plan).then(
+          () => undefined,
+          (reason: NodeJS.ErrnoException) => reason,
+        );
+        failures.push(`${error?.code}: ${error?.message.split('; ').at(-1)}`);
+      };
+      await attempt({ allow: [] });
+      await attempt({ securelevel: 1 });
+      await attempt({ require: {} });
+      await attempt({ jail: { path: '/', persist: true } });
+      await attempt({ jail: { path: '/' } });
+      closeSync(etc);
+      await attempt({ jail: { path: '/nonexistent' } });
+      await attempt({ jail: { path: '/' }, require: { outlive: 'enforced' } });
+      return { failures, sandboxed: isSandboxed() };
+    });
+    assert.equal(outcome.error, undefined);
+    assert.deepEqual(outcome.result, {
+      failures: [
+        ...Array(4).fill('ERR_INVALID_ARG_VALUE: nothing was changed'),
+        'EPERM: nothing was changed',
+        'ENOENT: nothing was changed',
+        'ERR_INVALID_STATE: nothing was changed',
+      ],
+      sandboxed: false,
+    });
+  },
+);
 
 kernelTest(
   'capsule: what happens to the own jail is told inside, in capability mode, and the cells hold',
@@ -131,7 +138,10 @@ kernelTest(
       assert.equal(properties.signal.hostRoot.grade, 'open');
       await done(`kill -TERM ${pid}`);
       assert.equal((await child.exited).signal, 'SIGTERM');
-      assert.equal(Jail.list().some((jail) => jail.jid === jid), false);
+      assert.equal(
+        Jail.list().some((jail) => jail.jid === jid),
+        false,
+      );
     } finally {
       child.close();
     }

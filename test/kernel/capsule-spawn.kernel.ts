@@ -25,7 +25,10 @@ import { runShell, Shell } from '../support/shell.ts';
 
 const soon = () => AbortSignal.timeout(60_000);
 
-type Refusal = NodeJS.ErrnoException & { readonly steps?: readonly SealStep[]; readonly shortfalls?: readonly unknown[] };
+type Refusal = NodeJS.ErrnoException & {
+  readonly steps?: readonly SealStep[];
+  readonly shortfalls?: readonly unknown[];
+};
 
 async function refusal(promise: Promise<unknown>): Promise<Refusal> {
   try {
@@ -84,7 +87,14 @@ capsuleTest('spawn seals, starts, tells, and takes everything along', async () =
     ALL.map((name) => `${name}: ${name === 'configure' ? 'left' : 'done'}`),
   );
   assert.equal(report.jail?.jid, jail.jid);
-  const read = jail.get('children.max', 'persist', 'securelevel', 'enforce_statfs', 'allow.suser', 'allow.set_hostname');
+  const read = jail.get(
+    'children.max',
+    'persist',
+    'securelevel',
+    'enforce_statfs',
+    'allow.suser',
+    'allow.set_hostname',
+  );
   assert.deepEqual(read, {
     'children.max': 0,
     persist: false,
@@ -152,7 +162,10 @@ capsuleTest('require holds grades against what is asked for', async () => {
   await using capsule = await sleeping();
   capsule.require({});
   capsule.require({ outlive: { inside: 'enforced', hostRoot: 'open' }, weaken: 'evident' });
-  assert.throws(() => capsule.require({ debug: 'enforced' }), { code: 'ERR_INVALID_STATE', message: /debug against hostRoot/ });
+  assert.throws(() => capsule.require({ debug: 'enforced' }), {
+    code: 'ERR_INVALID_STATE',
+    message: /debug against hostRoot/,
+  });
   assert.throws(() => capsule.require({ atach: 'enforced' } as never), { code: 'ERR_INVALID_ARG_VALUE' });
   assert.throws(() => capsule.require({ attach: { root: 'open' } } as never), { code: 'ERR_INVALID_ARG_VALUE' });
   assert.throws(() => capsule.require({ attach: 'high' } as never), { code: 'ERR_INVALID_ARG_VALUE' });
@@ -251,7 +264,11 @@ capsuleTest('an attack while the seal is under way ends it', async () => {
   for (const [step, attack, message] of attacks) {
     const known = jids();
     const run = () =>
-      at(step, () => attack(Jail.list().find(({ jid }) => !known.includes(jid)) as Jail), () => sleeping());
+      at(
+        step,
+        () => attack(Jail.list().find(({ jid }) => !known.includes(jid)) as Jail),
+        () => sleeping(),
+      );
     const error = await refusal(run());
     assert.match(error.message, message, step);
     assert.match(error.message, /The seal stopped at '\w+'; its jail \d+ and its process are gone/, step);
@@ -298,9 +315,12 @@ capsuleTest('every event since the seal is told, to whoever asks and when', asyn
   const second = capsule.tampering();
   assert.deepEqual(await second.next(), { done: false, value: { type: 'set' } });
   stranger.close();
-  await assert.rejects(async () => {
-    for await (const _ of capsule.tampering({ signal: AbortSignal.timeout(50) }));
-  }, { name: 'TimeoutError' });
+  await assert.rejects(
+    async () => {
+      for await (const _ of capsule.tampering({ signal: AbortSignal.timeout(50) }));
+    },
+    { name: 'TimeoutError' },
+  );
   capsule.close();
   assert.deepEqual(await first.next(), { done: true, value: undefined });
 });
@@ -311,7 +331,11 @@ capsuleTest('a jail is sealed while it runs, and what it was comes back when tha
   const before = jail.get();
   const plain = Jail.get(jail.jid);
   const failed = await refusal(
-    at('verify', () => plain.set({ 'allow.raw_sockets': true }), () => plain.seal()),
+    at(
+      'verify',
+      () => plain.set({ 'allow.raw_sockets': true }),
+      () => plain.seal(),
+    ),
   );
   assert.match(failed.message, /allow.raw_sockets is true and was to be false/);
   assert.match(failed.message, /stopped at 'verify'; jail \d+ is as it was$/);
@@ -354,7 +378,8 @@ capsuleTest('a jail is not sealed that has no process, has jails, is dying or go
   await using jail = tempJail({ path: '/', 'children.max': 2 });
   const before = jail.get();
   const empty = await refusal(jail.seal());
-  assert.match(empty.message, /has no process[^]*stopped at 'seal'; nothing was changed$/);
+  assert.match(empty.message, /has no process/);
+  assert.match(empty.message, /stopped at 'seal'; nothing was changed$/);
   assert.deepEqual(jail.get(), before);
   using program = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
   const child = jail.create({ path: '/' }, { owned: true });
@@ -383,6 +408,7 @@ capsuleTest('a capsule without a jail is not graded and not watched', async () =
     const codes = [() => capsule.require({}), () => capsule.tampering()].map((call) => {
       try {
         call();
+        return 'no error';
       } catch (error) {
         return (error as NodeJS.ErrnoException).code;
       }
@@ -416,7 +442,9 @@ capsuleTest(
             break;
           } catch (error) {
             const { code, steps } = error as NodeJS.ErrnoException & { steps: { name: string; state: string }[] };
-            failures.push(`${code} ${steps.find(({ state }) => state === 'failed')?.name} ${Jail.list({ dying: true }).length}`);
+            failures.push(
+              `${code} ${steps.find(({ state }) => state === 'failed')?.name} ${Jail.list({ dying: true }).length}`,
+            );
             closeSync(held.pop() as number);
           }
         }
@@ -429,7 +457,12 @@ capsuleTest(
     const failures = outcome.result ?? [];
     assert.ok(failures.length > 1, failures.join());
     const others = jids().length;
-    for (const failure of failures) assert.match(failure, new RegExp(`^(EMFILE|ENFILE) (check|create|start) ${kernel.kind === 'freebsd' ? others : 0}$`), failures.join());
+    for (const failure of failures)
+      assert.match(
+        failure,
+        new RegExp(`^(EMFILE|ENFILE) (check|create|start) ${kernel.kind === 'freebsd' ? others : 0}$`),
+        failures.join(),
+      );
   },
   { timeoutMs: 240_000 },
 );

@@ -39,6 +39,19 @@ kernelTest('examples/static-file-server.ts serves its directory, ranges and list
   assert.equal(status, 0, `exit status ${status}\n${stdout}${stderr}`);
 });
 
+kernelTest(
+  'examples/capsule-daemon.ts starts its daemon sealed, is refused and told what its report says, and leaves nothing',
+  { needs: [requireJails, requireRelease(15.0)] },
+  () => {
+    const before = Jail.list({ dying: true }).map(({ jid }) => jid);
+    run('examples/capsule-daemon.js');
+    assert.deepEqual(
+      Jail.list({ dying: true }).map(({ jid }) => jid),
+      before,
+    );
+  },
+);
+
 /** A running supervisor of two workers: what it said, and what it is about to say. */
 class Supervisor implements Disposable {
   readonly child = childProcess.spawn(process.execPath, [compiled('examples/jail-supervisor.js'), '2'], {

@@ -104,6 +104,13 @@ export function findHelper(): string | undefined {
   return [compiled(`helpers/measure-${process.arch}`), compiled('helpers/measure')].find((path) => existsSync(path));
 }
 
+/** What root can do to a supervisor (test/support/helpers/hold-copy.c), in FreeBSD's bundle. */
+export const holdCopy = compiled(`helpers/hold-copy-${process.arch}`);
+
+export const requireHoldCopy: Requirement = {
+  missing: () => (existsSync(holdCopy) ? undefined : 'test/support/helpers/hold-copy.c is built into the bundle alone'),
+};
+
 /** There is a static executable to start. */
 export const requireHelper: Requirement = {
   missing: () => (findHelper() === undefined ? 'no static executable was built (cc -static)' : undefined),

@@ -7,7 +7,13 @@ import { writeSync } from 'node:fs';
 import { isSandboxed, type JailEvent, type PropertyTable, type SealPlan, seal } from 'freebsd-capsule';
 
 export type SealedLine =
-  | { readonly jid: number; readonly pid: number; readonly sandboxed: boolean; readonly uid: number; readonly properties: PropertyTable }
+  | {
+      readonly jid: number;
+      readonly pid: number;
+      readonly sandboxed: boolean;
+      readonly uid: number;
+      readonly properties: PropertyTable;
+    }
   | { readonly event: JailEvent }
   | { readonly error: string; readonly steps: readonly string[] };
 
