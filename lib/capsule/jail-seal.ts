@@ -142,7 +142,7 @@ export function processesOf(jid: number): Map<number, number> {
 const OTHERS_SEARCH = 0o011;
 
 /** The nearest directory, from a jail's root upwards, that nobody but root may search. */
-export function closedDirectoryAbove(root: string): string | undefined {
+function closedDirectoryAbove(root: string): string | undefined {
   for (let path = root; ; path = dirname(path)) {
     const { uid, mode } = statSync(path);
     if (uid === 0 && (mode & OTHERS_SEARCH) === 0) return `${path} (mode ${(mode & 0o777).toString(8)}, root's)`;
