@@ -4,8 +4,8 @@
 
 #include <cstddef>
 
-// NOLINTNEXTLINE(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp): it is the C++
-// library's
+// It is the C++ library's name.
+// NOLINTNEXTLINE(bugprone-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp)
 extern "C" char* __cxa_demangle(const char*, char*, size_t*, int* status) {
   if (status != nullptr) *status = -2;  // "not a valid name": the caller prints it as it is
   return nullptr;

@@ -50,7 +50,8 @@ Napi::Value HoldPool(const Napi::CallbackInfo& info) {
   // Twice as many as there should be threads: if all are taken, the pool is larger.
   for (uint32_t i = 0; i < 2 * threads; i++) {
     // Deletes itself when it is done.
-    (new HoldWorker(env, hold))->Queue();  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks)
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)
+    (new HoldWorker(env, hold))->Queue();
   }
   return deferred->Promise();
 }

@@ -116,7 +116,8 @@ export class FileHandle implements AsyncDisposable {
   ): Promise<{ bytesWritten: number; buffers: Views }> {
     return this.#file.during('write', async (fd) => {
       const bytesWritten =
-        buffers.length === 0
+        // What is no array at all is for node:fs to refuse.
+        Array.isArray(buffers) && buffers.length === 0
           ? 0
           : await promised<number>((done) => fs.writev(fd, buffers, (position ?? null) as unknown as number, done));
       return { bytesWritten, buffers };
