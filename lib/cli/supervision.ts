@@ -68,7 +68,7 @@ export function statusOf({ code, signal }: ExitStatus): number {
 export async function supervise(capsule: Supervised, onTampering: 'kill' | 'report'): Promise<number> {
   const stopForwarding = forwardSignals(capsule.process);
   const over = new AbortController();
-  const watching = watchTampering(capsule, onTampering, over.signal);
+  void watchTampering(capsule, onTampering, over.signal);
   try {
     return statusOf(await capsule.process.exited);
   } finally {
@@ -76,6 +76,5 @@ export async function supervise(capsule: Supervised, onTampering: 'kill' | 'repo
     // What the kernel told of together with the end comes with it.
     await new Promise((resolve) => setImmediate(resolve));
     over.abort();
-    await watching;
   }
 }
