@@ -1,5 +1,7 @@
 import type { JailParameters } from '../jail/parameter-types.ts';
 import type { LimitName } from '../process/spawn-options.ts';
+import type { Requirements } from './properties.ts';
+import type { CapsuleSpawnOptions } from './spawn-capsule.ts';
 
 /** Parameters that the seal sets: a plan has other places for what may be said of them. */
 type SetBySeal = 'persist' | 'securelevel' | 'children.max' | 'enforce_statfs' | `allow.${string}`;
@@ -44,6 +46,8 @@ export interface CapsulePlan {
   readonly securelevel?: number;
   /** Whether the command starts in capability mode, which a static executable alone can. Default: false. */
   readonly capabilityMode?: boolean;
+  /** The grades without which the command is not started. Default: none. */
+  readonly require?: Requirements;
   /** Working directory: a path in the jail. Default: its root. */
   readonly cwd?: string;
   /** Environment, whole. Default: that of the process that runs the plan. */
@@ -54,8 +58,13 @@ export interface CapsulePlan {
   readonly group?: string | number;
   /** Supplementary groups, by name or gid. Default: none where there is a `user` or `group`. */
   readonly groups?: readonly (string | number)[];
-  /** Resource limits. */
+  /** Resource limits. That of core files is set by the seal. */
   readonly limits?: {
-    readonly [name in LimitName]?: number | { readonly soft: number; readonly hard: number };
+    readonly [name in Exclude<LimitName, 'core'>]?: number | { readonly soft: number; readonly hard: number };
   };
+}
+
+/** Returns what `Capsule.spawn` is to be asked for a plan. */
+export function optionsOf({ $schema: _schema, version: _version, ...options }: CapsulePlan): CapsuleSpawnOptions {
+  return options;
 }

@@ -7,6 +7,7 @@ import { parseOptions, usageFailure } from './command-line.ts';
 import { STATUS } from './exit-status.ts';
 import { Failure } from './failure.ts';
 import { printable } from './printable.ts';
+import { run } from './run.ts';
 
 const HELP = `usage: capsule check [option ...] plan.json
        capsule run [option ...] plan.json -- command [argument ...]
@@ -15,7 +16,7 @@ const HELP = `usage: capsule check [option ...] plan.json
 Checks capsule plans, and runs commands in the jails that they describe. See: capsule check --help, capsule run --help
 `;
 
-const COMMANDS = { check };
+const COMMANDS = { check, run };
 
 function isCommand(name: string | undefined): name is keyof typeof COMMANDS {
   return name !== undefined && Object.hasOwn(COMMANDS, name);

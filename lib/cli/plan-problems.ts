@@ -2,6 +2,7 @@
 
 import type { ErrorObject } from 'ajv';
 import type { CapsulePlan } from '../capsule/capsule-plan.ts';
+import { checkJailSeal } from '../capsule/jail-seal.ts';
 import { nearestName } from '../jail/nearest.ts';
 import { parameterInfo } from '../jail/parameter-table.ts';
 import { encodeParameters } from '../jail/parameters.ts';
@@ -25,8 +26,9 @@ function schemaPart(path: string): SchemaPart {
   return unescaped.reduce<unknown>((part, name) => (part as Record<string, unknown>)[name], schema) as SchemaPart;
 }
 
-/** Why what jail(8) has is not among a plan's parameters. */
+/** Why something that one would look for is not there: the seal sets it, or it is said elsewhere. */
 function placeElsewhere(pointer: string, name: string): string | undefined {
+  if (pointer === '/limits' && name === 'core') return 'is set by the seal';
   if (pointer !== '/jail') return undefined;
   if (name.startsWith('allow.')) return `has its place in /allow: list '${name}' there if it is to stay on`;
   if (name === 'securelevel') return 'has its place outside of /jail: /securelevel';
@@ -66,7 +68,7 @@ export function schemaProblems(value: unknown): Problem[] {
   if (validate(value)) return [];
   const errors = validate.errors ?? [];
   // Of a name that does not fit there is a second error, which says so.
-  return errors.filter(({ keyword, propertyName }) => keyword !== 'if' && propertyName === undefined).map(problemOf);
+  return errors.filter(({ propertyName }) => propertyName === undefined).map(problemOf);
 }
 
 /** Calls, and makes a problem of an argument error; others are no matter of the plan. */
@@ -92,7 +94,11 @@ export function kernelProblems(plan: CapsulePlan): Problem[] {
     problemsOf(pointerTo('/jail', name), () => encodeParameters({ [name]: value }, 'jail', true)),
   );
   const permissions = (plan.allow ?? []).flatMap((name, index) =>
-    problemsOf(`/allow/${index}`, () => parameterInfo(name, { argument: `allow[${index}]`, value: name })),
+    problemsOf(`/allow/${index}`, () => {
+      // This one knows the nearest name, the other which are permissions.
+      parameterInfo(name, { argument: `allow[${index}]`, value: name });
+      checkJailSeal('plan', { allow: [name] });
+    }),
   );
   const option = (name: 'cwd' | 'env' | 'limits') =>
     problemsOf(`/${name}`, () => {

@@ -69,7 +69,8 @@ describe('a plan that is not valid', () => {
     "osreldate": "x", "vnet": "own", "securelevel": 1 },
   "securelevel": 4,
   "groups": [1.5, true],
-  "limits": { "core": { "soft": 1 }, "nofiles": 3 },
+  "limits": { "data": { "soft": 1 }, "nofiles": 3, "core": 0 },
+  "require": { "seal": "open", "see": "closed", "debug": { "root": "open", "inside": 1 } },
   "env": { "A=B": "x", "C": 3 },
   "allow": ["mount", "mount"]
 }`;
@@ -90,13 +91,18 @@ describe('a plan that is not valid', () => {
       /^6:3: \/securelevel must be <= 3/,
       /^7:14: \/groups\/0 must be string or integer/,
       /^7:19: \/groups\/1 must be string or integer/,
-      /^8:15: \/limits\/core lacks 'hard'$/,
+      /^8:15: \/limits\/data lacks 'hard'$/,
       /^8:38: \/limits\/nofiles is not known here; the nearest is 'nofile'$/,
-      /^9:12: \/env\/A=B is not a name that fits here$/,
-      /^9:24: \/env\/C must be string/,
-      /^10:3: \/allow must NOT have duplicate items/,
-      /^10:13: \/allow\/0 does not fit. It takes: The full name of an allow.\* parameter\.$/,
-      /^10:22: \/allow\/1 does not fit/,
+      /^8:52: \/limits\/core is set by the seal$/,
+      /^9:16: \/require\/seal is not known here; the nearest is '.*'$/,
+      /^9:32: \/require\/see does not fit. It takes: 'enforced', 'evident' or 'open'/,
+      /^9:60: \/require\/debug\/root is not known here/,
+      /^9:76: \/require\/debug\/inside must be .*: enforced, evident, open/,
+      /^10:12: \/env\/A=B is not a name that fits here$/,
+      /^10:24: \/env\/C must be string/,
+      /^11:3: \/allow must NOT have duplicate items/,
+      /^11:13: \/allow\/0 does not fit. It takes: The full name of an allow.\* parameter\.$/,
+      /^11:22: \/allow\/1 does not fit/,
     ];
     for (const [index, pattern] of expected.entries()) expect(lines[index]).toMatch(pattern);
     expect(lines).toHaveLength(expected.length);
@@ -110,7 +116,7 @@ describe('a plan that is not valid', () => {
           allow: ['allow.raw_sockets', 'allow.raw_socket'],
           user: 'no such user',
           groups: ['no such group'],
-          limits: { core: { soft: 2, hard: 1 } },
+          limits: { data: { soft: 2, hard: 1 } },
         },
       ),
     );

@@ -23,6 +23,20 @@ const int = fc.integer({ min: 0, max: 1000 });
 const ids = fc.oneof(text, int);
 const amount = fc.integer({ min: 0, max: 2 ** 40 });
 const limit = fc.oneof(amount, fc.record({ soft: amount, hard: amount }));
+const grade = fc.constantFrom('enforced', 'evident', 'open');
+const adversaries = { inside: grade, unprivileged: grade, outerRoot: grade, hostRoot: grade };
+const requirement = fc.oneof(grade, fc.record(adversaries, { requiredKeys: [] }));
+const requirements: Arbitraries<Required<CapsulePlan>['require']> = {
+  unseal: requirement,
+  attach: requirement,
+  see: requirement,
+  signal: requirement,
+  debug: requirement,
+  reschedule: requirement,
+  weaken: requirement,
+  fileSystem: requirement,
+  outlive: requirement,
+};
 const metadata = fc.dictionary(fc.constantFrom('k', 'key 2'), text, { noNullPrototype: true });
 
 /** Parameters that the type knows by a pattern, which `keyof` cannot list. */
@@ -75,6 +89,7 @@ const planParts: Arbitraries<CapsulePlan> = {
   allow: fc.constantFrom([], ['allow.raw_sockets'], ['allow.mount', 'allow.mount.tmpfs']),
   securelevel: fc.integer({ min: -1, max: 3 }),
   capabilityMode: fc.boolean(),
+  require: fc.record(requirements, { requiredKeys: [] }),
   cwd: text,
   env: fc.dictionary(fc.constantFrom('PATH', 'HOME'), text, { noNullPrototype: true }),
   user: ids,
@@ -83,7 +98,6 @@ const planParts: Arbitraries<CapsulePlan> = {
   limits: fc.record(
     {
       as: limit,
-      core: limit,
       cpu: limit,
       data: limit,
       fsize: limit,

@@ -1,5 +1,6 @@
 /** What `capsule run` does while its command runs: signals, tampering, the status. On real processes, without a jail. */
 
+import type { JailEvent } from 'freebsd-capsule';
 import { expect, test } from 'vitest';
 import type * as supervision from '../../lib/cli/supervision.ts';
 import { childOutcome } from '../support/in-child.ts';
@@ -9,8 +10,8 @@ interface Scene {
   readonly script: string;
   /** What this process is sent, once the command is ready, one after the other. */
   readonly signals?: readonly NodeJS.Signals[];
-  /** What the capsule tells of, once the command is ready; an Error is thrown. */
-  readonly events?: readonly unknown[];
+  /** What the capsule tells of, once the command is ready; 'fail' is an error. */
+  readonly events?: readonly (JailEvent | 'fail')[];
   readonly onTampering?: 'kill' | 'report';
 }
 
@@ -22,7 +23,7 @@ async function play(scene: Scene): Promise<{ status: number | undefined; stderr:
       { spawn },
       { module, script, signals = [], events = [], onTampering = 'report' }: Scene & { module: string },
     ) => {
-      const { supervise } = (await new Function('path', 'return import(path)')(module)) as typeof supervision;
+      const { Command, supervise } = (await new Function('path', 'return import(path)')(module)) as typeof supervision;
       const child = spawn('/bin/sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] });
       const lines: (() => void)[] = [];
       child.stdout?.on('data', (data: Buffer) => {
@@ -38,7 +39,7 @@ async function play(scene: Scene): Promise<{ status: number | undefined; stderr:
         }
         await new Promise(() => {});
       }
-      const status = supervise({ process: child, tampering }, onTampering);
+      const status = supervise(new Command(), { process: child, tampering }, onTampering);
       await ready;
       for (const signal of signals) {
         const answer = line();
@@ -76,10 +77,10 @@ test('SIGHUP, on which programs reload, never does', async () => {
 });
 
 test('tampering is told of as it happens, and is not the end', async () => {
-  const events = [{ type: 'attach', pid: 7 }, { type: 'set\u009b' }];
+  const events = [{ type: 'attach', pid: 7, coalesced: false } as const, { type: 'set' } as const];
   const { status, stderr } = await play({ script: 'echo ready; sleep 1; exit 4', events });
   expect(stderr).toBe(
-    'capsule: tampering: { "type": "attach", "pid": 7 }\ncapsule: tampering: { "type": "set\\u009b" }\n',
+    'capsule: tampering: { "type": "attach", "pid": 7, "coalesced": false }\ncapsule: tampering: { "type": "set" }\n',
   );
   expect(status).toBe(4);
 });
@@ -96,4 +97,13 @@ test('not to be told any more counts as tampering', async () => {
   const { status, stderr } = await play({ script, events: ['fail'], onTampering: 'kill' });
   expect(stderr).toBe('capsule: tampering is no longer watched: Error: gone\n');
   expect(status).toBe(137);
+});
+
+test('the end of the jail is told where the command did not end by itself', async () => {
+  const events = [{ type: 'remove' } as const];
+  expect(await play({ script: 'echo ready; sleep 0.5; exit 4', events })).toEqual({ status: 4, stderr: '' });
+  expect(await play({ script: 'echo ready; sleep 0.5; kill -KILL $$', events })).toEqual({
+    status: 137,
+    stderr: 'capsule: the command was killed, perhaps with its jail, which is gone\n',
+  });
 });
