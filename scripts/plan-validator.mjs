@@ -21,10 +21,12 @@ export function compilePlanValidator() {
     allowUnionTypes: true,
     // A reviewer wants to see all that is wrong, not the first of it.
     allErrors: true,
+    // With each error the part of the schema that it is about: messages say what that takes.
+    verbose: true,
     code: { source: true, esm: true },
   });
   const code = standaloneCode(ajv, { validate: ajv.addSchema(schema, 'plan') && 'plan' });
   if (/\brequire\(|\bimport\b/.test(code)) throw new Failure('The compiled plan validator would need ajv to run');
   mkdirSync(inProject('dist/cli'), { recursive: true });
-  writeFileSync(inProject('dist/cli/plan-validator.js'), `${code}\nexport const schema = ${JSON.stringify(schema)};\n`);
+  writeFileSync(inProject('dist/cli/plan-validator.js'), `${code}\n`);
 }

@@ -1,5 +1,6 @@
 /** The text of a plan: read from its file, parsed, with the place of every value in it. */
 
+import { isUtf8 } from 'node:buffer';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { STATUS } from './exit-status.ts';
 import { Failure } from './failure.ts';
@@ -55,13 +56,12 @@ export function readDocument(path: string): string {
     }
     if (length > MOST_BYTES)
       throw new Failure(STATUS.invalidPlan, `${printable(path)}: is larger than a plan may be (${MOST_BYTES} bytes)`);
-    // With its mark, which is then seen.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, length));
+    const text = bytes.subarray(0, length);
+    if (!isUtf8(text))
+      throw new Failure(STATUS.invalidPlan, `${printable(path)}: is not UTF-8, which JSON is written in`);
+    return text.toString();
   } catch (error) {
     if (error instanceof Failure) throw error;
-    if (error instanceof TypeError) {
-      throw new Failure(STATUS.invalidPlan, `${printable(path)}: is not UTF-8, which JSON is written in`);
-    }
     throw unreadable((error as Error).message);
   } finally {
     closeSync(fd);
@@ -105,7 +105,7 @@ function scan(text: string): { offsets: Map<string, number>; problems: Problem[]
       const isKey = level?.keys !== undefined && level.next === undefined;
       if (isKey) level.next = JSON.parse(token) as string;
       const pointer = level === undefined ? '' : pointerTo(level.pointer, level.next ?? '');
-      if (token.startsWith('"') && /\p{Cs}/u.test(JSON.parse(token) as string)) {
+      if (token.startsWith('"') && /[\ud800-\udfff]/u.test(JSON.parse(token) as string)) {
         problems.push({ pointer, message: `has half a character in ${token}` });
       }
       if (isKey) {

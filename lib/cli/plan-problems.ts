@@ -9,7 +9,7 @@ import { encodeParameters } from '../jail/parameters.ts';
 import { resolveCredentials } from '../process/credentials.ts';
 import { checkSpawn, type SpawnOptions } from '../process/spawn-options.ts';
 import { type Problem, pointerTo } from './plan-document.ts';
-import { schema, validate } from './plan-validator.js';
+import { validate } from './plan-validator.js';
 
 export { validate };
 
@@ -17,13 +17,6 @@ export { validate };
 interface SchemaPart {
   readonly description?: string;
   readonly properties?: Readonly<Record<string, unknown>>;
-}
-
-/** Finds a part of the schema by the path that an error gives: `#/properties/jail/additionalProperties`. */
-function schemaPart(path: string): SchemaPart {
-  const names = path.split('/').slice(1, -1);
-  const unescaped = names.map((name) => decodeURIComponent(name).replaceAll('~1', '/').replaceAll('~0', '~'));
-  return unescaped.reduce<unknown>((part, name) => (part as Record<string, unknown>)[name], schema) as SchemaPart;
 }
 
 /** Why something that one would look for is not there: the seal sets it, or it is said elsewhere. */
@@ -37,8 +30,8 @@ function placeElsewhere(pointer: string, name: string): string | undefined {
 }
 
 function problemOf(error: ErrorObject): Problem {
-  const { keyword, instancePath, schemaPath, message = '', params } = error;
-  const part = schemaPart(schemaPath);
+  const { keyword, instancePath, parentSchema, message = '', params } = error;
+  const part = (parentSchema ?? {}) as SchemaPart;
   switch (keyword) {
     case 'additionalProperties': {
       const name = String(params.additionalProperty);

@@ -3,7 +3,6 @@
 import type { ErrorObject } from 'ajv';
 import type { CapsulePlan } from '../capsule/capsule-plan.ts';
 
-export declare const schema: object;
 export declare const validate: {
   (value: unknown): value is CapsulePlan;
   errors?: ErrorObject[] | null;

@@ -69,7 +69,7 @@ kernelTest(
     const jail = { name: NAME, path: '/', 'host.hostname': 'inside.example' };
     await withPlan({ jail, user: 1001, group: 1001, limits: { nofile: 100 } }, (plan) => {
       const script =
-        'hostname; sysctl -n security.jail.jailed kern.securelevel security.jail.allow_raw_sockets; id -u; id -G; ulimit -n';
+        'hostname; sysctl -n security.jail.jailed kern.securelevel security.jail.allow_raw_sockets; id -u; id -g; ulimit -n';
       const { status, stdout, stderr } = capsule(['run', plan, '--', '/bin/sh', '-c', script]);
       assert.equal(stderr, '');
       assert.equal(stdout, 'inside.example\n1\n3\n0\n1001\n1001\n100\n');
