@@ -24,6 +24,7 @@ export { getIoctls, type IoctlCommand, type IoctlName, limitIoctls } from './cap
 export { enter, isSandboxed } from './capsicum/mode.ts';
 export { getRights, type Implied, limitRights, type Parts, RIGHTS, type Right, Rights } from './capsicum/rights.ts';
 export { Capsule, type JailCapsule, type SpawnedCapsule } from './capsule/capsule.ts';
+export type { CapsulePlan, PlannedJail } from './capsule/capsule-plan.ts';
 export {
   type DescriptorInfo,
   type DescriptorKind,

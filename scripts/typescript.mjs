@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { compilePlanValidator } from './plan-validator.mjs';
 import { inProject } from './project.mjs';
 import { runQuietly } from './run-command.mjs';
 
@@ -29,4 +30,5 @@ export function compileTypeScript() {
   for (const project of ['tsconfig.json', 'tsconfig.build.json']) {
     runQuietly('Compiling TypeScript', process.execPath, [tsc, '-p', inProject(project)]);
   }
+  compilePlanValidator();
 }

@@ -38,9 +38,27 @@ export interface CapsuleSpawnOptions
   readonly configure?: ((jail: JailDescriptor) => Promise<void> | void) | undefined;
 }
 
-interface Order {
+/** The steps of `Capsule.spawn`, in order: what `capsule run --dry-run` shows is what is taken. */
+export const SPAWN_STEPS = {
+  check: 'every argument, and the grades that are required, as they are to be',
+  create: 'jail_set(2) with JAIL_CREATE and JAIL_OWN_DESC: a jail that this process owns',
+  configure: 'the callback of a program, with the jail as it is before the seal',
+  start: 'a process that stands before execve(2), in the jail: own session, no core dumps, no new privileges, no tracing',
+  seal: 'jail_set(2) with JAIL_UPDATE: all parameters of the seal at once',
+  watch: 'EVFILT_JAILDESC and EVFILT_JAIL: every change and every attachment is told',
+  verify: 'everything is read back; the process is the only one; the grades, and what is required of them',
+  release: 'execve(2) of the command',
+} as const;
+
+/** A step of `Capsule.spawn`. */
+export type SpawnStepName = keyof typeof SPAWN_STEPS;
+
+/** What `Capsule.spawn` was asked for, with every argument checked. */
+export interface Order {
   readonly parameters: JailParameters;
   readonly sealed: Map<string, boolean | number>;
+  /** What the step `seal` sets. */
+  readonly updates: Map<string, JailValue>;
   readonly requirements: ReturnType<typeof checkRequirements>;
   readonly configure: ((jail: JailDescriptor) => unknown) | undefined;
   /** What `spawn()` is asked, once the jail has a descriptor. */
@@ -63,7 +81,11 @@ function checkDescriptors({ descriptors, file }: CheckedSpawn): void {
   if (typeof file === 'number') check('file', file);
 }
 
-function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOptions): Order {
+/**
+ * Takes the first step of `Capsule.spawn`: checks every argument, and the grades that are required, as they are to be.
+ * Changes nothing.
+ */
+export function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOptions): Order {
   checkObject('options', options);
   for (const key of ['daemon', 'session', 'noNewPrivileges']) {
     if (Object.hasOwn(options, key)) throw invalidArgValue('options', options, `has no property '${key}'`);
@@ -92,9 +114,13 @@ function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOptions):
   checkUnsealed('options.jail', parameters);
   encodeParameters(parameters, 'options.jail', true);
   checkDescriptors(checked);
+  const sealed = sealedValues(checkJailSeal('options', { allow, securelevel }));
+  const { path = '/' } = parameters;
+  requireGrades(gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), path), requirements);
   return {
     parameters,
-    sealed: sealedValues(checkJailSeal('options', { allow, securelevel })),
+    sealed,
+    updates: withNamespaces(sealed, parameters),
     requirements,
     configure,
     spawn: (jail) => ({ ...checked, jail: { fd: jail.fd } }),
@@ -176,14 +202,12 @@ export async function spawnCapsule(
   args: readonly string[],
   options: CapsuleSpawnOptions,
 ): Promise<SpawnedCapsule> {
-  const steps = new JailSteps(['check', 'create', 'configure', 'start', 'seal', 'watch', 'verify', 'release']);
+  const steps = new JailSteps(Object.keys(SPAWN_STEPS) as [SpawnStepName, ...SpawnStepName[]]);
   const making = new Making();
   const { evidence } = making;
   try {
     steps.begin('check');
     const order = checkOrder(typeof file === 'string' ? file : toFd(file, 'file'), args, options);
-    const { path = '/' } = order.parameters;
-    requireGrades(gradesOf(new Map<string, JailValue>([...order.sealed, ['path', path]]), path), order.requirements);
     steps.done(`${order.requirements.length} grades required`);
 
     steps.begin('create');
@@ -219,7 +243,7 @@ export async function spawnCapsule(
 
     steps.begin('seal');
     const key = { fd: jail.fd };
-    setAll(key, jid, withNamespaces(order.sealed, order.parameters));
+    setAll(key, jid, order.updates);
     steps.done(`${order.sealed.size} parameters (jail_set(2) JAIL_UPDATE)`);
 
     steps.begin('watch');
