@@ -303,17 +303,21 @@ faultTest('an abort ends a long read and a long write in the middle, and nothing
   fs.writeFileSync(place.path('large'), '');
   fs.truncateSync(place.path('large'), length);
   const before = openDescriptors().length;
-  const aborting = () => {
+  const aborting = (turns: number) => {
     const controller = new AbortController();
-    setImmediate(() => controller.abort(new Error('enough')));
+    const turn = (left: number) => (left === 0 ? controller.abort(new Error('enough')) : setImmediate(turn, left - 1));
+    turn(turns);
     return controller.signal;
   };
-  await assert.rejects(directory.readFile('large', { signal: aborting() }), { name: 'AbortError', code: 'ABORT_ERR' });
+  // Before anything, while it is opened, and while it is read: no abort may pass for the end of the file.
+  for (const turns of [0, 1, 2, 5, 10, 20]) {
+    await assert.rejects(directory.readFile('large', { signal: aborting(turns) }), { code: 'ABORT_ERR' }, `${turns}`);
+  }
   const data = Buffer.alloc(64 * 1024 * 1024);
-  await assert.rejects(directory.writeFile('written', data, { signal: aborting() }), { name: 'AbortError' });
+  await assert.rejects(directory.writeFile('written', data, { signal: aborting(2) }), { name: 'AbortError' });
   assert.ok(fs.statSync(place.path('written')).size < data.length);
   await using handle = await directory.open('large');
-  await assert.rejects(handle.readFile({ signal: aborting() }), { name: 'AbortError' });
+  await assert.rejects(handle.readFile({ signal: aborting(2) }), { name: 'AbortError' });
   assert.equal(openDescriptors().length, before + 1);
 });
 
