@@ -97,7 +97,7 @@ class ReadFileAt : public FileCall {
     directory_calls::FileStatus status;
     Try([&] { return directory_calls::StatusOf(fd_.get(), &status); });
     if (error == 0 && S_ISDIR(status.mode)) {
-      // As read(2) would say; some releases of Node take it for an empty file.
+      // As read(2) would say.
       syscall_ = "read";
       error = EISDIR;
     }

@@ -16,29 +16,56 @@ export function promised<Result>(
   });
 }
 
-/** Reads what is left of a file. */
-export function* readAll(
-  fd: number,
-  encoding: BufferEncoding | null,
-  signal: AbortSignal | undefined,
-): Operation<Buffer | string> {
-  return yield* step<Buffer | string>(
-    () => fs.readFileSync(fd, { encoding }),
-    () => promised((done) => fs.readFile(fd, { encoding, ...(signal === undefined ? {} : { signal }) }, done)),
-  );
+/** A read or write of more than this holds a thread of the pool for too long. */
+const LARGEST_PIECE = 4 * 1024 * 1024;
+/** What is read at once of what does not say how large it is. */
+const UNKNOWN_PIECE = 64 * 1024;
+/** As large as a file may be that `node:fs` reads whole. */
+const LARGEST_WHOLE = 2 ** 31 - 1;
+
+/**
+ * Reads what is left of a file. Not by `fs.readFile`: of a descriptor it takes an error in the middle, an abort included,
+ * for the end of the file.
+ */
+export function* readAll(fd: number, encoding: BufferEncoding | null): Operation<Buffer | string> {
+  const status = yield* stat(fd);
+  const size = status.isFile() ? Number(status.size) : 0;
+  if (size > LARGEST_WHOLE) {
+    const error = new RangeError(`File size (${size}) is greater than 2 GiB`);
+    throw Object.assign(error, { code: 'ERR_FS_FILE_TOO_LARGE' });
+  }
+  const bytes = size > 0 ? yield* readSize(fd, size) : yield* readPieces(fd);
+  return encoding === null ? bytes : bytes.toString(encoding);
 }
 
-/** read(2) of one byte, for its error. */
-export function* readSome(fd: number): Operation<number> {
-  const byte = Buffer.alloc(1);
+function* readSize(fd: number, size: number): Operation<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let end = 0;
+  while (end < size) {
+    const length = yield* readSome(fd, bytes, end, Math.min(size - end, LARGEST_PIECE));
+    if (length === 0) break;
+    end += length;
+  }
+  return bytes.subarray(0, end);
+}
+
+function* readPieces(fd: number): Operation<Buffer> {
+  const pieces: Buffer[] = [];
+  for (let total = 0; ; ) {
+    const piece = Buffer.allocUnsafeSlow(UNKNOWN_PIECE);
+    const length = yield* readSome(fd, piece, 0, piece.length);
+    if (length === 0) return Buffer.concat(pieces, total);
+    pieces.push(piece.subarray(0, length));
+    total += length;
+  }
+}
+
+function* readSome(fd: number, bytes: Buffer, offset: number, length: number): Operation<number> {
   return yield* step(
-    () => fs.readSync(fd, byte, 0, 1, null),
-    () => promised<number>((done) => fs.read(fd, byte, 0, 1, null, done)),
+    () => fs.readSync(fd, bytes, offset, length, null),
+    () => promised<number>((done) => fs.read(fd, bytes, offset, length, null, done)),
   );
 }
-
-/** A write of more than this holds a thread of the pool for too long. */
-const LARGEST_WRITE = 4 * 1024 * 1024;
 
 /**
  * Writes bytes where the file is, however many writes that takes. `size` is how many there were when the caller gave them:
@@ -49,7 +76,7 @@ export function* writeBytes(fd: number, bytes: Uint8Array, size = bytes.length):
     if (bytes.length !== size) {
       throw invalidState('The data was detached or resized while it was being written');
     }
-    const length = Math.min(size - offset, LARGEST_WRITE);
+    const length = Math.min(size - offset, LARGEST_PIECE);
     const from = offset;
     offset += yield* step(
       () => fs.writeSync(fd, bytes, from, length, null),
@@ -99,10 +126,7 @@ export function* stat(fd: number): Operation<BigIntStats> {
 export function* copyBytes(from: number, to: number): Operation<void> {
   const buffer = Buffer.allocUnsafeSlow(512 * 1024);
   for (;;) {
-    const length = yield* step(
-      () => fs.readSync(from, buffer, 0, buffer.length, null),
-      () => promised<number>((done) => fs.read(from, buffer, 0, buffer.length, null, done)),
-    );
+    const length = yield* readSome(from, buffer, 0, buffer.length);
     if (length === 0) return;
     yield* writeBytes(to, buffer.subarray(0, length));
   }

@@ -171,7 +171,7 @@ export class FileHandle implements AsyncDisposable {
       const { encoding, signal } = checkOptions<{ signal?: unknown }>(options);
       const name = checkEncoding(encoding ?? 'buffer');
       const checked = checkSignal(signal);
-      return await runLater(readAll(fd, name === 'buffer' ? null : name, checked), checked);
+      return await runLater(readAll(fd, name === 'buffer' ? null : name), checked);
     });
   }
 

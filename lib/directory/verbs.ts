@@ -25,7 +25,6 @@ import {
   bytesOf,
   copyBytes,
   readAll,
-  readSome,
   stat as statDescriptor,
   sync,
   truncate,
@@ -135,11 +134,7 @@ export function readFileVerb(path: unknown, options: unknown): Verb<Buffer | str
         () => binding.readFileAtAsync(fd, checked, flags, NEW_FILE_MODE, LARGEST_READ),
       );
       if (typeof read === 'number') {
-        return yield* closing(read, function* (file) {
-          // Some releases of Node take an empty file that may not be read for one that was read.
-          if ((flags & O_ACCMODE) === O_WRONLY) yield* readSome(file);
-          return yield* readAll(file, name === 'buffer' ? null : name, abort);
-        });
+        return yield* closing(read, (file) => readAll(file, name === 'buffer' ? null : name));
       }
       if (abort?.aborted) throw abortError(abort);
       return name === 'buffer' ? read : read.toString(name);
