@@ -43,7 +43,8 @@ export const SPAWN_STEPS = {
   check: 'every argument, and the grades that are required, as they are to be',
   create: 'jail_set(2) with JAIL_CREATE and JAIL_OWN_DESC: a jail that this process owns',
   configure: 'the callback of a program, with the jail as it is before the seal',
-  start: 'a process that stands before execve(2), in the jail: own session, no core dumps, no new privileges, no tracing',
+  start:
+    'a process that stands before execve(2), in the jail: own session, no core dumps, no new privileges, no tracing',
   seal: 'jail_set(2) with JAIL_UPDATE: all parameters of the seal at once',
   watch: 'EVFILT_JAILDESC and EVFILT_JAIL: every change and every attachment is told',
   verify: 'everything is read back; the process is the only one; the grades, and what is required of them',

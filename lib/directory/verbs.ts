@@ -21,15 +21,7 @@ import {
   checkTime,
   pathText,
 } from './arguments.ts';
-import {
-  bytesOf,
-  copyBytes,
-  readAll,
-  stat as statDescriptor,
-  sync,
-  truncate,
-  writeBytes,
-} from './descriptor-calls.ts';
+import { bytesOf, copyBytes, readAll, stat as statDescriptor, sync, truncate, writeBytes } from './descriptor-calls.ts';
 import { kernelCall, type Operation, step } from './operation.ts';
 import { removeTree, retried } from './removal.ts';
 import { closeHeld } from './shared-descriptor.ts';
