@@ -31,6 +31,8 @@ if (unknown.length > 0)
 const rows: Row[] = [];
 const failed: string[] = [];
 for (const name of positionals.length > 0 ? positionals : available) {
+  // They take minutes.
+  console.error(`measuring ${name} …`);
   const { stdout, stderr, status } = spawnSync(process.execPath, [`${folder}${name}.js`], {
     encoding: 'utf8',
     env: { ...process.env, BENCH_JSON: '1', ...(values.quick ? { BENCH_QUICK: '1' } : {}) },

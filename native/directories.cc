@@ -125,8 +125,11 @@ class ReadFileAt : public FileCall {
     if (fd_.get() >= 0) return fd_.Release(env);
     // Of a small one a copy is made faster than an owner.
     if (size_ <= kWorthOwning) return Napi::Buffer<char>::Copy(env, bytes_.get(), size_);
-    return Napi::Buffer<char>::NewOrCopy(env, bytes_.release(), size_,
-                                         [](Napi::Env, char* bytes) { delete[] bytes; });
+    auto buffer = Napi::Buffer<char>::NewOrCopy(env, bytes_.get(), size_,
+                                                [](Napi::Env, char* bytes) { delete[] bytes; });
+    // It is the buffer's now, where there is one.
+    if (!buffer.IsEmpty()) (void)bytes_.release();
+    return buffer;
   }
 
  private:
@@ -203,6 +206,7 @@ class StatAt : public FileCall {
     const timespec* times[] = {&status_.accessed, &status_.modified, &status_.changed,
                                &status_.born};
     Napi::BigInt64Array result = Napi::BigInt64Array::New(env, 18);
+    if (result.IsEmpty()) return {};
     size_t index = 0;
     for (const uint64_t field : fields) result[index++] = static_cast<int64_t>(field);
     for (const timespec* time : times) {

@@ -4,6 +4,10 @@
 // A call is a class made from its arguments. Run() makes the system call, on
 // whichever thread, and leaves an errno value in `error`; Value() is what
 // JavaScript gets; Error() is for it when `error` is not 0.
+//
+// A call that is under way when its worker thread is ended comes back while the
+// environment goes, and nobody waits for it any more. Then what makes a value
+// may make none, at any moment: an array without memory, for one.
 
 #ifndef NATIVE_FILE_CALL_H_
 #define NATIVE_FILE_CALL_H_
@@ -47,25 +51,26 @@ class FileCall {
 template <class Call>
 class FileCallWorker : public Napi::AsyncWorker {
  public:
-  FileCallWorker(Napi::Env env, Call call)
+  FileCallWorker(Napi::Env env, napi_deferred deferred, Call call)
       : Napi::AsyncWorker(env, "freebsd-capsule:file"),
-        deferred_(Napi::Promise::Deferred::New(env)),
+        deferred_(deferred),
         call_(std::move(call)) {}
 
-  Napi::Promise Promise() const { return deferred_.Promise(); }
   void Execute() override { call_.Run(); }
   void OnOK() override {
     if (call_.error != 0) {
-      deferred_.Reject(call_.Error(Env()).Value());
+      napi_reject_deferred(Env(), deferred_, call_.Error(Env()).Value());
     } else {
-      deferred_.Resolve(call_.Value(Env()));
+      napi_resolve_deferred(Env(), deferred_, call_.Value(Env()));
     }
   }
   // Execute() fails only when it did not run: the environment is going away.
-  void OnError(const Napi::Error& reason) override { deferred_.Reject(reason.Value()); }
+  void OnError(const Napi::Error& reason) override {
+    napi_reject_deferred(Env(), deferred_, reason.Value());
+  }
 
  private:
-  Napi::Promise::Deferred deferred_;
+  napi_deferred deferred_;
   Call call_;
 };
 
@@ -85,11 +90,14 @@ Napi::Value QueueFileCall(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   Call call(arguments);
   if (arguments.failed()) return {};
+  // Not Napi::Promise::Deferred: in a thread that is being ended there is no
+  // promise, which that does not say.
+  napi_deferred deferred;
+  napi_value promise;
+  if (napi_create_promise(info.Env(), &deferred, &promise) != napi_ok) return {};
   // Deletes itself when done.
-  auto* worker = new FileCallWorker<Call>(info.Env(), std::move(call));
-  Napi::Promise promise = worker->Promise();
-  worker->Queue();
-  return promise;
+  (new FileCallWorker<Call>(info.Env(), deferred, std::move(call)))->Queue();
+  return {info.Env(), promise};
 }
 
 template <class Call>
