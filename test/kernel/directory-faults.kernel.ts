@@ -205,9 +205,10 @@ faultTest(
           largeSync: await outcome(() => directory.writeFileSync('largeSync', Buffer.alloc(200_000))),
           truncate: await outcome(() => directory.truncate('small', 100_000)),
           handle: await outcome(async () => {
-            await using handle = await directory.open('handle', 'w');
+            const handle = await directory.open('handle', 'w');
             await handle.write(Buffer.alloc(30_000));
             const { bytesWritten } = await handle.write(Buffer.alloc(30_000));
+            await handle.close();
             return bytesWritten;
           }),
         };
