@@ -31,6 +31,7 @@
 #include "addon.h"
 #include "arguments.h"
 #include "child_calls.h"
+#include "event_thread.h"
 #include "executable.h"
 #include "owned_processes.h"
 #include "system_error.h"
@@ -230,6 +231,14 @@ void CheckExecutable(Order* order, int fd) {
   Fail(order, "fexecve");
 }
 
+// The interpreter of a script would be told to read /dev/fd/N, which exec has
+// closed by then: it would start, and find nothing.
+void CheckScript(Order* order, int fd) {
+  if (KindOfExecutable(fd) != Executable::kScript) return;
+  errno = ENOEXEC;
+  Fail(order, "fexecve");
+}
+
 // By descriptor, since paths end with capability mode.
 void OpenFile(Order* order) {
   int error = ENOENT;
@@ -289,9 +298,14 @@ void RunChild(void* argument) {
     if (order->extras[kFile] < 0) OpenFile(order);
     if (cap_enter() != 0) Fail(order, "cap_enter");
   }
-  unsigned int mode = 0;
-  if (order->extras[kFile] >= 0 && cap_getmode(&mode) == 0 && mode != 0) {
-    CheckExecutable(order, order->extras[kFile]);
+  if (order->extras[kFile] >= 0) {
+    unsigned int mode = 0;
+    if (cap_getmode(&mode) != 0) Fail(order, "cap_getmode");
+    if (mode != 0) {
+      CheckExecutable(order, order->extras[kFile]);
+    } else {
+      CheckScript(order, order->extras[kFile]);
+    }
   }
   if (order->held) Hold(order);
   SayReady(order);
@@ -529,6 +543,9 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
     status_of_child = UniqueFd(ends[1]);
     order.extras[kStatus] = ends[1];
   }
+
+  // What would tell of its end: a child that nobody can hear of is none.
+  if (EventThread::Of(env) == nullptr) return {};
 
   int fd = -1;
   const char* starting = share_memory ? "pdrfork" : "pdfork";

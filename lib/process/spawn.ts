@@ -19,6 +19,13 @@ function explained(error: unknown, spawn: CheckedSpawn): unknown {
     case 'fexecve': {
       const named = typeof spawn.file === 'string' ? about({ path: spawn.file }, spawn.file) : (error as Error);
       if (typeof spawn.file === 'number') Object.assign(named, { fd: spawn.file });
+      if (code === 'ENOEXEC' && syscall === 'fexecve') {
+        return withMore(
+          named,
+          '\nA script cannot be started by its descriptor, which its interpreter would not be given: start the ' +
+            'interpreter, with the descriptor among `descriptors` or as its standard input',
+        );
+      }
       if (code !== 'ECAPMODE') return named;
       return withMore(
         named,
@@ -120,7 +127,7 @@ function start(
  *    names of users, groups and jails are looked up. After an error nothing has happened.
  * 2. Pipes are made, and duplicates of the descriptors with rights, which are limited. After an error they are closed
  *    again: `EMFILE`, `ENOTCAPABLE` for a right that a descriptor does not have.
- * 3. The child is made: `EAGAIN` (process limit), `EMFILE`, `ENOMEM`. `ECHILD`: it was killed before it came to step 13.
+ * 3. What tells of its end is set up, and the child is made: `EAGAIN` (process limit), `EMFILE`, `ENOMEM`. `ECHILD`: it was killed before it came to step 13.
  *
  * In the child; a step that fails is thrown here under the name of its system call, and the child, its descriptor and the
  * pipes are gone then. What earlier steps did went with it.
@@ -138,7 +145,10 @@ function start(
  * 13. execve(2), or fexecve(2) for a descriptor.
  *
  * The kernel would kill a dynamic executable that starts in capability mode with SIGABRT, too late for an error; so step
- * 13 looks first, and says `ECAPMODE`. Where the descriptor lacks the right `read` it cannot look.
+ * 13 looks first, and says `ECAPMODE`. A script by descriptor is `ENOEXEC` outside of capability mode, since its
+ * interpreter would not be given the descriptor. Where the descriptor lacks the right `read` it cannot look. What else the
+ * kernel finds once the old program is gone, such as a `limits.as` that the new one does not fit into, it cannot refuse any
+ * more: that is a `SIGABRT` in `exited`.
  *
  * In capability mode `file` must be a descriptor of a static executable with the right `fexecve`, and `cwd`, `jail`,
  * `groups`, `user`, `group`, `noNewPrivileges` and `'ignore'` are refused with `ECAPMODE`.

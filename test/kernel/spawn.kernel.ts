@@ -590,7 +590,7 @@ kernelTest('a process that was sealed keeps its children: streams, signals, and 
   });
 });
 
-kernelTest('a dynamic executable or a script by descriptor starts outside, and is explained inside', async () => {
+kernelTest('by descriptor a dynamic executable starts outside, a script nowhere, and both are explained inside', async () => {
   const directory = temporaryDirectory();
   const path = `${directory.path}/script`;
   writeFileSync(path, '#!/bin/sh\n');
@@ -617,9 +617,10 @@ kernelTest('a dynamic executable or a script by descriptor starts outside, and i
       };
       const lacking = codeOf(() => capsule.spawn(sleep, [], { stdio: 'inherit' }));
       const before = codeOf(() => capsule.spawn(process.execPath, [], { stdio: 'inherit', capabilityMode: true }));
+      const byDescriptor = codeOf(() => capsule.spawn(fs.openSync(script, 'r'), [], { stdio: 'inherit' }));
       capsule.enter();
       const inside = files.map((fd) => codeOf(() => capsule.spawn(fd, [], { stdio: 'inherit' })));
-      return { version: /^v?\d/.test(out), code, lacking, before, inside };
+      return { version: /^v?\d/.test(out), code, lacking, before, byDescriptor, inside };
     },
     { input: path },
   );
@@ -628,6 +629,7 @@ kernelTest('a dynamic executable or a script by descriptor starts outside, and i
     code: 0,
     lacking: ['ENOTCAPABLE', 'fexecve', false, 'number'],
     before: ['ECAPMODE', 'fexecve', true, 'undefined'],
+    byDescriptor: ['ENOEXEC', 'fexecve', false, 'number'],
     inside: [
       ['ECAPMODE', 'fexecve', true, 'number'],
       ['ECAPMODE', 'fexecve', true, 'number'],
