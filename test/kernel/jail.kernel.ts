@@ -420,6 +420,41 @@ jailTest(
 );
 
 jailTest(
+  'a watch is of the jail that has the number now, not of the one before',
+  async () => {
+    const former = Jail.create({ name: unique('former'), path: '/' });
+    const { jid } = former;
+    const ofFormer = former.watch();
+    former.remove();
+    const next = Jail.create({ jid, name: unique('next'), path: '/' });
+    const ofNext = next.watch();
+    assert.deepEqual(await ofFormer.next(), { done: false, value: { type: 'remove' } });
+    next.set({ 'allow.mlock': true });
+    assert.deepEqual(await ofNext.next(), { done: false, value: { type: 'set' } });
+    next.remove();
+    assert.deepEqual(await ofNext.next(), { done: false, value: { type: 'remove' } });
+    assert.deepEqual(await ofNext.next(), { done: true, value: undefined });
+    assert.deepEqual(await ofFormer.next(), { done: true, value: undefined });
+  },
+  { needs: since15 },
+);
+
+jailTest(
+  'a second watch is not told what was before it',
+  async () => {
+    const jail = Jail.create({ name: unique('twice'), path: '/', 'children.max': 5 });
+    const first = jail.watch();
+    jail.set({ 'allow.mlock': true });
+    const second = jail.watch();
+    jail.remove();
+    const told = [];
+    for (const events of [first, second]) for await (const { type } of events) told.push(type);
+    assert.deepEqual(told, ['set', 'remove', 'remove']);
+  },
+  { needs: since15 },
+);
+
+jailTest(
   'children that come together are told as such',
   async () => {
     const jail = Jail.create({ name: unique('many'), path: '/', 'children.max': 5 });
