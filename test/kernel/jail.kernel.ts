@@ -455,6 +455,34 @@ jailTest(
 );
 
 jailTest(
+  'an owned jail goes with the worker that made it',
+  async () => {
+    const name = unique('of-worker');
+    const [before, after] = await inChild(
+      async (capsule, chosen) => {
+        const { Worker } = process.getBuiltinModule('node:worker_threads');
+        const program = `
+          const { parentPort, workerData } = require('node:worker_threads');
+          import('freebsd-capsule').then(({ Jail }) => {
+            globalThis.jail = Jail.create({ name: workerData, path: '/' }, { owned: true });
+            parentPort.postMessage(jail.jid);
+            parentPort.on('message', () => {});
+          });`;
+        const worker = new Worker(program, { eval: true, workerData: chosen });
+        await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+        const find = () => capsule.Jail.list().some((jail) => jail.name === chosen);
+        const found = find();
+        await worker.terminate();
+        return [found, find()];
+      },
+      { input: name },
+    );
+    assert.deepEqual([before, after], [true, false]);
+  },
+  { needs: since15 },
+);
+
+jailTest(
   'children that come together are told as such',
   async () => {
     const jail = Jail.create({ name: unique('many'), path: '/', 'children.max': 5 });
