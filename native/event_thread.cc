@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -95,10 +96,12 @@ EventThread* EventThread::Of(Napi::Env env) {
 }
 
 int EventThread::Watch(short filter, uintptr_t ident, Napi::Function callback, uint32_t* watch) {
+  // What happened before is not for this watch: the kernel would report it with
+  // the new number, and a jail's number may even have been another's.
+  if (IsWatched(filter, ident)) PostPending();
   // Again for a second watch of the same: it asks the kernel whether it may, and
   // takes the place of a registration that went with its descriptor.
-  uintptr_t registration = RegistrationOf(filter, ident);
-  if (registration == 0) registration = ++last_registration_;
+  const uintptr_t registration = ++last_registration_;
   struct kevent change = Change(ident, filter, EV_ADD, WantedOf(filter));
   change.udata = reinterpret_cast<void*>(registration);
   const int error = Apply(queue_.get(), change);
@@ -117,7 +120,7 @@ void EventThread::Unwatch(uint32_t watch) {
   const uintptr_t ident = found->second.ident;
   entries_.erase(found);
   // It may be gone already, with its descriptor or after its last event.
-  if (RegistrationOf(filter, ident) == 0) Apply(queue_.get(), Change(ident, filter, EV_DELETE, 0));
+  if (!IsWatched(filter, ident)) Apply(queue_.get(), Change(ident, filter, EV_DELETE, 0));
   UpdateKeep();
 }
 
@@ -142,9 +145,24 @@ void EventThread::Run() {
     // The queue is this thread's own: any other error means that it is gone.
     if (count < 0 || event.filter == EVFILT_USER) return;
     if (count == 0) continue;
-    const napi_status status =
-        to_javascript_.BlockingCall([this, event](Napi::Env, Napi::Function) { Deliver(event); });
-    if (status != napi_ok) return;
+    if (!Post(event)) return;
+  }
+}
+
+bool EventThread::Post(const struct kevent& event) {
+  return to_javascript_.NonBlockingCall([this, event](Napi::Env, Napi::Function) {
+    Deliver(event);
+  }) == napi_ok;
+}
+
+void EventThread::PostPending() {
+  const struct timespec no_wait = {};
+  for (;;) {
+    struct kevent event = {};
+    const int count = kevent(queue_.get(), nullptr, 0, &event, 1, &no_wait);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return;
+    Post(event);
   }
 }
 
@@ -153,7 +171,10 @@ void EventThread::Deliver(const struct kevent& event) {
   const auto registration = reinterpret_cast<uintptr_t>(event.udata);
   std::vector<uint32_t> watches;
   for (const auto& [watch, entry] : entries_) {
-    if (entry.registration == registration) watches.push_back(watch);
+    if (entry.filter == event.filter && entry.ident == event.ident &&
+        entry.registration <= registration) {
+      watches.push_back(watch);
+    }
   }
   for (const uint32_t watch : watches) {
     const auto found = entries_.find(watch);
@@ -167,11 +188,10 @@ void EventThread::Deliver(const struct kevent& event) {
   }
 }
 
-uintptr_t EventThread::RegistrationOf(short filter, uintptr_t ident) const {
-  for (const auto& [watch, entry] : entries_) {
-    if (entry.filter == filter && entry.ident == ident) return entry.registration;
-  }
-  return 0;
+bool EventThread::IsWatched(short filter, uintptr_t ident) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const auto& watched) {
+    return watched.second.filter == filter && watched.second.ident == ident;
+  });
 }
 
 void EventThread::UpdateKeep() {

@@ -5,8 +5,8 @@
 // thread-safe function. Waiting costs no thread of the runtime's pool, and works
 // in capability mode, whichever of the two came first.
 //
-// Everything but Run() happens on the JavaScript thread. The two share the
-// queue, which the kernel guards, and nothing else.
+// Everything but Run() and Post() happens on the JavaScript thread. The two share
+// the queue, which the kernel guards, and the thread-safe function.
 
 #ifndef NATIVE_EVENT_THREAD_H_
 #define NATIVE_EVENT_THREAD_H_
@@ -46,9 +46,9 @@ class EventThread {
   struct Entry {
     short filter;
     uintptr_t ident;
-    // Watches of the same have one registration in the kernel, and share this
-    // number, which comes back with its events: an event that was on its way
-    // when its descriptor was closed is not the next descriptor's.
+    // Watches of the same have one registration in the kernel, which each new one
+    // renumbers. The number comes back with the events: one from before a watch,
+    // of what had its number or its descriptor then, is not that watch's.
     uintptr_t registration;
     bool keep;
     Napi::FunctionReference callback;
@@ -56,9 +56,12 @@ class EventThread {
 
   EventThread(Napi::Env env, UniqueFd queue);
   void Run();
+  // Sends an event on its way to JavaScript; false when it is too late for that.
+  bool Post(const struct kevent& event);
+  // Sends all that are there already.
+  void PostPending();
   void Deliver(const struct kevent& event);
-  // The registration of what is watched; 0 when it is not.
-  uintptr_t RegistrationOf(short filter, uintptr_t ident) const;
+  bool IsWatched(short filter, uintptr_t ident) const;
   void UpdateKeep();
 
   Napi::Env env_;

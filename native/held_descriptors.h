@@ -1,5 +1,5 @@
-// The descriptors that calls on files gave to JavaScript and that it has not
-// closed yet. When the environment goes (a worker thread is terminated, also in
+// The descriptors of files and jails that calls gave to JavaScript and that it
+// has not closed yet. When the environment goes (a worker thread is terminated, also in
 // the middle of a call), nobody else would close them.
 
 #ifndef NATIVE_HELD_DESCRIPTORS_H_

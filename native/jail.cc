@@ -11,10 +11,13 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "addon.h"
 #include "arguments.h"
+#include "environment.h"
+#include "held_descriptors.h"
 #include "jail_descriptor_calls.h"
 #include "jail_vectors.h"
 #include "system_error.h"
@@ -54,6 +57,14 @@ bool CloseOnExec(Napi::Env env, int fd) {
   return false;
 }
 
+// What JavaScript gets. A worker that ends closes nothing of its own accord, and
+// an owned jail that nobody can close any more would outlive its owner.
+Napi::Value Give(Napi::Env env, UniqueFd fd) {
+  const int number = fd.release();
+  if (number >= 0) Environment::Of(env).held_descriptors->Keep(number);
+  return Napi::Number::New(env, number);
+}
+
 Napi::Value JailSet(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Request request;
@@ -68,7 +79,7 @@ Napi::Value JailSet(const Napi::CallbackInfo& info) {
   if (!CloseOnExec(env, fd.get())) return {};
   Napi::Object answer = Napi::Object::New(env);
   answer.Set("jid", Napi::Number::New(env, jid));
-  answer.Set("fd", Napi::Number::New(env, fd.release()));
+  answer.Set("fd", Give(env, std::move(fd)));
   return answer;
 }
 
@@ -90,7 +101,7 @@ Napi::Value JailGet(const Napi::CallbackInfo& info) {
   }
   Napi::Object answer = Napi::Object::New(env);
   answer.Set("jid", Napi::Number::New(env, jid));
-  answer.Set("fd", Napi::Number::New(env, fd.release()));
+  answer.Set("fd", Give(env, std::move(fd)));
   answer.Set("lengths", lengths);
   return answer;
 }

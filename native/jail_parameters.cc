@@ -5,6 +5,7 @@
 // Keep this order: sys/sysctl.h needs sys/types.h.
 #include <sys/sysctl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -48,6 +49,18 @@ size_t MaxLength(const Oid& oid) {
   return strtoul(text, nullptr, 10);
 }
 
+// What `meta` and `env` announce is never lowered while there are jails; this is
+// what jail_set(2) goes by. Beyond it, it fails so late that the jail it was
+// making stays half made for good.
+size_t MaxMetadata(size_t announced) {
+  uint32_t allowed = 0;
+  size_t length = sizeof(allowed);
+  if (sysctlbyname("security.jail.meta_maxbufsize", &allowed, &length, nullptr, 0) != 0) {
+    return announced;
+  }
+  return std::min<size_t>(announced, allowed);
+}
+
 // Nothing for a node that went away with its module while it was looked at.
 std::optional<JailParameter> Describe(const Oid& oid) {
   const auto name = Ask(kAskName, oid);
@@ -56,6 +69,9 @@ std::optional<JailParameter> Describe(const Oid& oid) {
   auto parameter = ParseJailParameter(*name, *format);
   if (parameter && (parameter->kind & CTLTYPE) == CTLTYPE_STRING) {
     parameter->max_length = MaxLength(oid);
+    if (parameter->format == "A,keyvalue") {
+      parameter->max_length = MaxMetadata(parameter->max_length);
+    }
   }
   return parameter;
 }

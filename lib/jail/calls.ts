@@ -5,7 +5,15 @@ import { invalidArgValue, notSupported, withMore } from '../errors.ts';
 import { kernel } from '../kernel.ts';
 import { type JailParameterInfo, jailParameters, parameterInfo, refreshParameterTable } from './parameter-table.ts';
 import type { JailValue } from './parameter-types.ts';
-import { decodeParameter, type EncodedParameter, encodeInt, encodeString, roomFor } from './parameters.ts';
+import {
+  decodeParameter,
+  type EncodedParameter,
+  encodeInt,
+  encodeString,
+  lengthOf,
+  mayBeLonger,
+  usualRoom,
+} from './parameters.ts';
 
 /** sys/jail.h */
 export const JAIL = {
@@ -95,30 +103,51 @@ export function attachByDescriptor(fd: number): void {
   native('jail_set').jailSet([], [], fd, JAIL.UPDATE | JAIL.ATTACH | JAIL.USE_DESC);
 }
 
-/** How often a read is tried again with more room. */
+/** How often a read is tried again whose values grew under it. */
 const ATTEMPTS = 6;
 
-/** The kernel names no reason when the room for a value does not do. */
+/** Of the 64 KiB that the names and values of one call may have together, what one value can be sure of. */
+const MOST_ROOM = 60_000;
+
+/** The kernel names no reason when the room for a value does not do, nor when that of all is too much. */
 function isTooSmall(error: unknown): boolean {
   const { code, message } = error as NodeJS.ErrnoException;
   return code === 'EINVAL' && message.endsWith(', jail_get');
 }
 
-/** Reads parameters of one jail, all in one call. */
-function readOnce(key: JailKey, infos: readonly JailParameterInfo[], dying: boolean, growth: number): JailValue[] {
+/** Reads values of one jail, all in one call; `rooms` has the bytes for those that need more than usual. */
+function readOnce(
+  key: JailKey,
+  asked: readonly string[],
+  dying: boolean,
+  rooms: ReadonlyMap<string, number>,
+): ReadonlyMap<string, Uint8Array> {
   const { names, values, fd, flags } = keyParts(key);
-  // A key of `meta` is read with the whole of it: asked for alone, it comes back cut off when others follow it.
-  const places = infos.map(({ name, type }) => {
-    const asked = type === 'entry' ? name.slice(0, name.indexOf('.')) : name;
-    const found = names.indexOf(asked);
-    return found >= 0 ? found : names.push(asked) - 1;
-  });
-  for (const asked of names.slice(values.length)) values.push(roomFor(parameterInfo(asked), growth));
+  for (const name of asked) {
+    if (names.includes(name)) continue;
+    names.push(name);
+    values.push(new Uint8Array(rooms.get(name) ?? usualRoom(parameterInfo(name))));
+  }
   const { lengths } = native('jail_get').jailGet(names, values, fd, flags | (dying ? JAIL.DYING : 0));
-  return infos.map((info, i) => {
-    const place = places[i] as number;
-    return decodeParameter(info, (values[place] as Uint8Array).subarray(0, lengths[place]));
-  });
+  return new Map(names.map((name, i) => [name, (values[i] as Uint8Array).subarray(0, lengths[i])]));
+}
+
+/** Measures a value, by more and more room: of metadata the kernel does not tell the length. */
+function measure(key: JailKey, name: string, dying: boolean): number {
+  const info = parameterInfo(name);
+  for (let room = usualRoom(info); ; room = Math.min(room * 2, MOST_ROOM)) {
+    try {
+      const value = readOnce(key, [name], dying, new Map([[name, room]])).get(name) as Uint8Array;
+      return lengthOf(info, value);
+    } catch (error) {
+      if (!isTooSmall(error) || room === MOST_ROOM) throw error;
+    }
+  }
+}
+
+/** A key of `meta` is read with the whole of it: asked for alone, it comes back cut off when others follow it. */
+function askedFor({ name, type }: JailParameterInfo): string {
+  return type === 'entry' ? name.slice(0, name.indexOf('.')) : name;
 }
 
 /** Reads parameters of one jail: `names`, or all that this package can decode. */
@@ -132,14 +161,19 @@ export function readJail(key: JailKey, names: readonly string[], dying = false):
       throw invalidArgValue('name', name, `has the kernel type '${format}', which this package cannot read`);
     }
   }
-  for (let growth = 0; ; growth++) {
+  const asked = [...new Set(infos.map(askedFor))];
+  let rooms: ReadonlyMap<string, number> = new Map();
+  for (let attempt = 0; ; attempt++) {
     try {
-      const values = readOnce(key, infos, dying, growth);
-      return new Map(infos.map(({ name }, i) => [name, values[i] as JailValue]));
+      const values = readOnce(key, asked, dying, rooms);
+      const decoded = (info: JailParameterInfo) => decodeParameter(info, values.get(askedFor(info)) as Uint8Array);
+      return new Map(infos.map((info) => [info.name, decoded(info)]));
     } catch (error) {
-      if (!isTooSmall(error) || growth === ATTEMPTS) throw error;
+      if (!isTooSmall(error) || attempt === ATTEMPTS) throw error;
       // What was long enough a moment ago is not: the value grew, or its limit did.
       refreshParameterTable();
+      const long = asked.filter((name) => mayBeLonger(parameterInfo(name)));
+      rooms = new Map(long.map((name) => [name, measure(key, name, dying)]));
     }
   }
 }
@@ -168,7 +202,7 @@ export function isJailDescriptor(fd: number): boolean {
 
 /** Finds the first jail with a greater number; undefined after the last. */
 export function nextJail(lastJid: number, dying: boolean): { jid: number; name: string } | undefined {
-  const name = roomFor(parameterInfo('name'), 0);
+  const name = new Uint8Array(usualRoom(parameterInfo('name')));
   try {
     const { jid, lengths } = native('jail_get').jailGet(
       ['lastjid', 'name'],

@@ -7,7 +7,7 @@ import { encodeParameters } from './parameters.ts';
 export interface JailCreateOptions {
   /**
    * Whether the jail is tied to a descriptor of this process: it is removed when the descriptor is closed, by
-   * `Symbol.dispose`, by `close()`, or by the kernel when the process ends in whatever way. FreeBSD 15.0.
+   * `Symbol.dispose`, by `close()`, or when the worker thread or the process ends in whatever way. FreeBSD 15.0.
    */
   readonly owned?: boolean | undefined;
 }

@@ -88,7 +88,7 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Changes parameters, all or none.
+   * Changes parameters, all or none but for metadata: see `Jail#set`.
    *
    * Limits are checked against the jail of this process, not against the jail's parent.
    *
@@ -117,7 +117,8 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
 
   /**
    * Puts this process into the jail, irreversibly, with all its threads. As `Jail#attach`; and close this descriptor
-   * first in every process that is to stay confined: from inside it would still change and remove the jail.
+   * right after: who has it inside can still change and remove the jail. Closing one that owns the jail removes it, with
+   * this process; so open another to attach by.
    *
    * @throws as `Jail#attach`; `ENOENT` when the jail is gone
    */
@@ -193,22 +194,24 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Closes the descriptor; if it owns the jail, that removes it. This works in capability mode too. A second call does
-   * nothing.
+   * Closes the descriptor; if it owns the jail, that removes it, unless another process still has a duplicate: then the
+   * last close does. This works in capability mode too. A second call does nothing.
    */
   close(): void {
     const fd = this.#fd;
     this.#fd = -1;
     // The kernel would forget them without a word, and their number may be another descriptor's in a moment.
     for (const events of this.#watches) void events.return();
-    if (fd !== -1) closeSync(fd);
+    if (fd === -1) return;
+    native('close').releaseHeld(fd);
+    closeSync(fd);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Closes, and of an owned jail waits until it is gone. */
+  /** Closes, and of an owned jail waits until it is gone; not where a duplicate in another process keeps it. */
   async [Symbol.asyncDispose](): Promise<void> {
     const wasOpen = this.#fd !== -1;
     this.close();

@@ -169,11 +169,14 @@ export class Jail {
   /**
    * Changes parameters, all or none. `undefined` leaves one as it is; `'meta.key': null` removes a key.
    *
+   * With one exception, the kernel's: when `meta` or `env` would get too long (`EFBIG`), the others are changed.
+   *
    * Limits of a jail further down are checked against the jail of this process, not against the jail's own parent: the
    * kernel lets it get more than that has.
    *
    * @throws argument errors as `create`, also for what is fixed at creation; `ENOENT` when the jail is gone; `EPERM` when
-   * not root, or beyond what the jail of this process has; `EEXIST` for a name in use
+   * not root, or beyond what the jail of this process has; `EEXIST` for a name in use; `EFBIG` for more metadata than
+   * the sysctl security.jail.meta_maxbufsize allows
    * @see [jail_set(2)](https://man.freebsd.org/cgi/man.cgi?query=jail_set&sektion=2)
    *
    * @example

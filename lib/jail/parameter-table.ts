@@ -99,6 +99,15 @@ function entryOf(name: string, known: ReadonlyMap<string, JailParameterInfo>): J
   return whole?.type === 'metadata' ? { ...whole, name, type: 'entry' } : undefined;
 }
 
+function infoIn(known: ReadonlyMap<string, JailParameterInfo>, name: string): JailParameterInfo | undefined {
+  return known.get(name) ?? entryOf(name, known);
+}
+
+/** Returns the greatest length of a string as it is now: an administrator may have changed it. */
+export function maxLengthNow({ name, maxLength }: JailParameterInfo): number {
+  return infoIn(refreshParameterTable(), name)?.maxLength ?? maxLength;
+}
+
 /** `persist` for `nopersist`, `allow.mount` for `allow.nomount`: the kernel's way to write false. */
 function affirmative(name: string): string {
   return name.replace(/(^|\.)no([^.]*)$/, '$1$2');
@@ -124,8 +133,7 @@ const JAIL8_FAMILIES = /^(exec\.|mount\.|stop\.|vnet\.interface$|zfs\.dataset$)/
  * @throws `ERR_INVALID_ARG_VALUE` for a name that the kernel does not have, with the nearest one that it has
  */
 export function parameterInfo(name: string, called = { argument: 'name', value: name as unknown }): JailParameterInfo {
-  const find = (known: ReadonlyMap<string, JailParameterInfo>) => known.get(name) ?? entryOf(name, known);
-  const info = find(table ?? refreshParameterTable()) ?? find(refreshParameterTable());
+  const info = infoIn(table ?? refreshParameterTable(), name) ?? infoIn(refreshParameterTable(), name);
   if (info !== undefined) return info;
   const { argument, value } = called;
   throw invalidArgValue(argument, value, whyUnknown(name, table ?? refreshParameterTable()));

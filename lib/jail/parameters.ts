@@ -3,7 +3,7 @@
 import { endianness } from 'node:os';
 import { invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
 import { formatIPv4, formatIPv6, IPV4_LENGTH, IPV6_LENGTH, packIPv4, packIPv6 } from './addresses.ts';
-import { type JailParameterInfo, parameterInfo } from './parameter-table.ts';
+import { type JailParameterInfo, maxLengthNow, parameterInfo } from './parameter-table.ts';
 import type { JailMetadata, JailSystem, JailValue } from './parameter-types.ts';
 
 /** One pair for jail_set(2). */
@@ -19,6 +19,9 @@ const SYSTEMS: readonly JailSystem[] = ['disable', 'new', 'inherit'];
 
 /** security.jail.jail_max_af_ips, unless an administrator chose another. */
 const USUAL_ADDRESSES = 255;
+
+/** security.jail.meta_maxbufsize, likewise. */
+const USUAL_METADATA = 4096;
 
 export function encodeInt(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
@@ -69,7 +72,10 @@ function encodeText(info: JailParameterInfo, argument: string, value: unknown): 
   if (value.includes('\0')) throw invalidArgValue(argument, value, 'must be a string without null bytes');
   const bytes = encodeString(value);
   if (info.maxLength > 0 && bytes.length > info.maxLength) {
-    throw invalidArgValue(argument, value, `must have at most ${info.maxLength - 1} bytes; it has ${bytes.length - 1}`);
+    const most = maxLengthNow(info);
+    if (bytes.length > most) {
+      throw invalidArgValue(argument, value, `must have at most ${most - 1} bytes; it has ${bytes.length - 1}`);
+    }
   }
   return bytes;
 }
@@ -159,35 +165,70 @@ export function encodeParameter(info: JailParameterInfo, argument: string, value
 
 /** Checks and encodes parameters; an undefined one is left out. */
 export function encodeParameters(parameters: object, argument: string, creating: boolean): EncodedParameter[] {
-  return Object.entries(parameters)
+  const given = Object.entries(parameters)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => {
       const called = `${argument}['${name}']`;
-      const info = parameterInfo(name, { argument: called, value });
-      checkAccess(info, called, value, creating);
-      return encodeParameter(info, called, value);
+      return { called, value: value as unknown, info: parameterInfo(name, { argument: called, value }) };
     });
+  const encoded = given.map(({ info, called, value }) => {
+    checkAccess(info, called, value, creating);
+    return encodeParameter(info, called, value);
+  });
+  if (creating) for (const { info, called, value } of given) checkWhole(info, called, value, encoded);
+  return encoded;
 }
 
-/** Makes room for a value to be read into. `growth` is how often the room was found too small. */
-export function roomFor({ type, maxLength }: JailParameterInfo, growth: number): Uint8Array {
+/**
+ * Refuses more metadata than a jail may have, its parts together: jail_set(2) notices when the new jail is half made, fails
+ * with EFBIG, and then neither completes nor removes it.
+ */
+function checkWhole(info: JailParameterInfo, argument: string, value: unknown, all: readonly EncodedParameter[]): void {
+  if (info.type !== 'metadata' && info.type !== 'entry') return;
+  const [whole = ''] = info.name.split('.', 1);
+  let length = 0;
+  for (const part of all) {
+    const bytes = part.value?.length ?? 0;
+    if (part.name === whole && bytes > 1) length += bytes;
+    // A line: the key, '=' and the value.
+    if (part.name.startsWith(`${whole}.`) && bytes > 0) length += Buffer.byteLength(part.name) - whole.length + bytes;
+  }
+  const most = maxLengthNow(info);
+  if (length <= most) return;
+  throw invalidArgValue(argument, value, `makes '${whole}' longer than ${most - 1} bytes: ${length - 1}`);
+}
+
+/** Tells whether a value may be longer than the room that is usually made for it. */
+export function mayBeLonger({ type }: JailParameterInfo): boolean {
+  return type === 'ipv4' || type === 'ipv6' || type === 'metadata';
+}
+
+/** Returns the bytes that a value is usually read into; exact where the kernel wants that. */
+export function usualRoom({ type, maxLength }: JailParameterInfo): number {
   switch (type) {
     case 'boolean':
     case 'system':
     case 'int':
     case 'uint':
-      return new Uint8Array(4);
+      return 4;
     case 'long':
     case 'ulong':
-      return new Uint8Array(8);
+      return 8;
     case 'ipv4':
-      return new Uint8Array(USUAL_ADDRESSES * IPV4_LENGTH * 2 ** growth);
+      return USUAL_ADDRESSES * IPV4_LENGTH;
     case 'ipv6':
-      return new Uint8Array(USUAL_ADDRESSES * IPV6_LENGTH * 2 ** growth);
+      return USUAL_ADDRESSES * IPV6_LENGTH;
+    case 'metadata':
+      // Not what an administrator allows: the rooms of one call have 64 KiB together.
+      return Math.min(Math.max(maxLength, 1), USUAL_METADATA);
     default:
-      // Never less than the greatest length: `meta` and `env` do not tell their own.
-      return new Uint8Array(Math.max(maxLength, 1) * 2 ** growth);
+      return Math.max(maxLength, 1);
   }
+}
+
+/** Returns how many of the bytes that jail_get(2) wrote are the value: of text it tells the room instead. */
+export function lengthOf({ type }: JailParameterInfo, bytes: Uint8Array): number {
+  return type === 'ipv4' || type === 'ipv6' ? bytes.length : bytes.indexOf(0) + 1;
 }
 
 function text(bytes: Uint8Array): string {

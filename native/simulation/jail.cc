@@ -284,9 +284,11 @@ const char* MetadataOf(const std::string& name) {
 // Works on a copy, which takes effect when everything is in order.
 int ReadMetadata(Options& options, std::map<std::string, std::string>* metadata) {
   for (Option& option : options.list()) {
+    if (MetadataOf(option.name) != nullptr) option.seen = true;
+  }
+  for (Option& option : options.list()) {
     const char* base = MetadataOf(option.name);
     if (base == nullptr) continue;
-    option.seen = true;
     const size_t length = option.value->iov_len;
     const auto* text = static_cast<const char*>(option.value->iov_base);
     if (length > simulation::kMetaLength) return Fail(EFBIG);
@@ -663,7 +665,8 @@ int Set(JailTree& tree, Options& options, int flags) {
     if (result == 0) systems[system] = value;
   }
   std::map<std::string, std::string> metadata = prison->metadata;
-  if (ReadMetadata(options, &metadata) != 0) return refuse(errno);
+  const int metadata_error = ReadMetadata(options, &metadata) == 0 ? 0 : errno;
+  if (metadata_error != 0 && created) return refuse(metadata_error);
   if (const Option* unknown = options.FirstUnknown()) {
     options.Message("unknown parameter: %s", unknown->name.c_str());
     return refuse(EINVAL);
@@ -673,7 +676,7 @@ int Set(JailTree& tree, Options& options, int flags) {
                      : -1;
   if (fd < 0 && (flags & (JAIL_GET_DESC | JAIL_OWN_DESC)) != 0) return refuse(errno);
 
-  // From here on nothing is refused but the attachment.
+  // From here on nothing is refused but metadata and the attachment.
   for (int i = 0; i < 2; i++) {
     JailAddresses& addresses = prison->*kFamilies[i].addresses;
     if (created && vnet != JAIL_SYS_NEW) {
@@ -750,8 +753,13 @@ int Set(JailTree& tree, Options& options, int flags) {
     if (!value) Restrict(tree, prison, [&](Prison* below) { below->allow[key] = false; });
   }
   for (const auto& [key, value] : systems) prison->systems[key] = value;
-  prison->metadata = std::move(metadata);
   if (has_persist) prison->persist = persist;
+  if (metadata_error != 0) {
+    // Metadata comes last, and undoes nothing.
+    tree.Post(prison, NOTE_JAIL_SET, 0);
+    return refuse(metadata_error);
+  }
+  prison->metadata = std::move(metadata);
 
   if (created) {
     tree.Post(reference, NOTE_JAIL_CHILD, jid);

@@ -1,7 +1,7 @@
 /** Jails as root sees them: on FreeBSD the machine's own, on the simulated kernel those of the test process. */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -166,7 +166,9 @@ jailTest(
       const long = 'v'.repeat(3000);
       jail.set({ 'meta.b': long });
       assert.deepEqual(jail.get('meta.b', 'meta.c'), { 'meta.b': long, 'meta.c': '' });
-      assert.equal(errorOf(() => jail.set({ 'meta.d': 'w'.repeat(3000) })).code, 'EFBIG');
+      assert.equal(errorOf(() => jail.set({ 'meta.d': 'w'.repeat(3000), 'host.hostname': 'late' })).code, 'EFBIG');
+      // The one change that fails after others were made.
+      assert.equal(jail.get('host.hostname')['host.hostname'], 'late');
       jail.set({ meta: {} });
       assert.deepEqual(jail.get('meta'), { meta: {} });
     } finally {
@@ -417,6 +419,117 @@ jailTest(
     }
   },
   { needs: since15 },
+);
+
+jailTest(
+  'a watch is of the jail that has the number now, not of the one before',
+  async () => {
+    const former = Jail.create({ name: unique('former'), path: '/' });
+    const { jid } = former;
+    const ofFormer = former.watch();
+    former.remove();
+    const next = Jail.create({ jid, name: unique('next'), path: '/' });
+    const ofNext = next.watch();
+    assert.deepEqual(await ofFormer.next(), { done: false, value: { type: 'remove' } });
+    next.set({ 'allow.mlock': true });
+    assert.deepEqual(await ofNext.next(), { done: false, value: { type: 'set' } });
+    next.remove();
+    assert.deepEqual(await ofNext.next(), { done: false, value: { type: 'remove' } });
+    assert.deepEqual(await ofNext.next(), { done: true, value: undefined });
+    assert.deepEqual(await ofFormer.next(), { done: true, value: undefined });
+  },
+  { needs: since15 },
+);
+
+jailTest(
+  'a second watch is not told what was before it',
+  async () => {
+    const jail = Jail.create({ name: unique('twice'), path: '/', 'children.max': 5 });
+    const first = jail.watch();
+    jail.set({ 'allow.mlock': true });
+    const second = jail.watch();
+    jail.remove();
+    const told = [];
+    for (const events of [first, second]) for await (const { type } of events) told.push(type);
+    assert.deepEqual(told, ['set', 'remove', 'remove']);
+  },
+  { needs: since15 },
+);
+
+jailTest(
+  'an owned jail goes with the worker that made it',
+  async () => {
+    const name = unique('of-worker');
+    const [before, after] = await inChild(
+      async (capsule, chosen) => {
+        const { Worker } = process.getBuiltinModule('node:worker_threads');
+        const program = `
+          const { parentPort, workerData } = require('node:worker_threads');
+          import('freebsd-capsule').then(({ Jail }) => {
+            globalThis.jail = Jail.create({ name: workerData, path: '/' }, { owned: true });
+            parentPort.postMessage(jail.jid);
+            parentPort.on('message', () => {});
+          });`;
+        const worker = new Worker(program, { eval: true, workerData: chosen });
+        await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+        const find = () => capsule.Jail.list().some((jail) => jail.name === chosen);
+        const found = find();
+        await worker.terminate();
+        return [found, find()];
+      },
+      { input: name },
+    );
+    assert.deepEqual([before, after], [true, false]);
+  },
+  { needs: since15 },
+);
+
+jailTest(
+  'more metadata than a jail may have makes no half of one',
+  () => {
+    const name = unique('too-much');
+    const meta = { a: 'x'.repeat(3000) };
+    const before = Jail.list({ dying: true }).length;
+    const refusal = errorOf(() => Jail.create({ name, path: '/', meta, 'meta.b': 'y'.repeat(3000) }));
+    assert.equal(refusal.code, 'ERR_INVALID_ARG_VALUE');
+    assert.match(refusal.message, /'meta' longer than 4095 bytes: 6005/);
+    assert.equal(Jail.list({ dying: true }).length, before);
+    // All that fits: a=…, newline, b=…, null.
+    const jail = Jail.create({ name, path: '/', meta, 'meta.b': 'y'.repeat(4096 - 3003 - 3) });
+    try {
+      assert.deepEqual(jail.get('meta').meta['b']?.length, 4096 - 3003 - 3);
+    } finally {
+      jail.remove();
+    }
+  },
+  { needs: since15 },
+);
+
+jailTest(
+  'limits that an administrator changed: long values are written and read, alone and with all others',
+  () => {
+    const sysctl = (setting: string) => execFileSync('/sbin/sysctl', [setting], { encoding: 'utf8' });
+    const addresses = Array.from({ length: 2000 }, (_, i) => `2001:db8::${(i + 1).toString(16)}`);
+    sysctl('security.jail.jail_max_af_ips=2000');
+    sysctl('security.jail.meta_maxbufsize=20000');
+    const jail = Jail.create({ name: unique('long'), path: '/', 'ip6.addr': addresses, meta: { a: 'x'.repeat(9000) } });
+    try {
+      assert.deepEqual(jail.get('ip6.addr')['ip6.addr'], addresses);
+      const { meta, 'ip6.addr': read } = jail.get();
+      assert.deepEqual(read, addresses);
+      assert.equal(meta['a']?.length, 9000);
+      sysctl('security.jail.meta_maxbufsize=8000');
+      assert.equal(jail.get('meta').meta['a']?.length, 9000);
+      const refusal = errorOf(() => Jail.create({ path: '/', meta: { a: 'x'.repeat(9000) } }));
+      assert.equal(refusal.code, 'ERR_INVALID_ARG_VALUE');
+      assert.match(refusal.message, /7999 bytes/);
+    } finally {
+      sysctl('security.jail.meta_maxbufsize=4096');
+      sysctl('security.jail.jail_max_af_ips=255');
+      jail.remove();
+    }
+  },
+  { needs: [...since15, requireFreeBSD] },
 );
 
 jailTest(
