@@ -150,9 +150,8 @@ void EventThread::Run() {
 }
 
 bool EventThread::Post(const struct kevent& event) {
-  return to_javascript_.NonBlockingCall([this, event](Napi::Env, Napi::Function) {
-    Deliver(event);
-  }) == napi_ok;
+  return to_javascript_.NonBlockingCall(
+             [this, event](Napi::Env, Napi::Function) { Deliver(event); }) == napi_ok;
 }
 
 void EventThread::PostPending() {

@@ -590,53 +590,56 @@ kernelTest('a process that was sealed keeps its children: streams, signals, and 
   });
 });
 
-kernelTest('by descriptor a dynamic executable starts outside, a script nowhere, and both are explained inside', async () => {
-  const directory = temporaryDirectory();
-  const path = `${directory.path}/script`;
-  writeFileSync(path, '#!/bin/sh\n');
-  chmodSync(path, 0o755);
-  const result = await inChild(
-    async (capsule, script) => {
-      const fs = process.getBuiltinModule('node:fs');
-      const files = [fs.openSync(process.execPath, 'r'), fs.openSync(script, 'r')];
-      const sleep = fs.openSync(process.execPath, 'r');
-      const outside = capsule.spawn(sleep, ['--version'], { stdio: ['ignore', 'pipe', 'inherit'] });
-      let out = '';
-      for await (const chunk of outside.stdout ?? []) out += String(chunk);
-      const { code } = await outside.exited;
-      outside.close();
-      capsule.limitRights(sleep, ['read', 'fstat']);
-      const codeOf = (call: () => { close(): void }) => {
-        try {
-          call().close();
-        } catch (error) {
-          const { code: name, syscall, message, fd } = error as NodeJS.ErrnoException & { fd?: number };
-          return [name, syscall, message.includes('static executable'), typeof fd];
-        }
-        return 'started';
-      };
-      const lacking = codeOf(() => capsule.spawn(sleep, [], { stdio: 'inherit' }));
-      const before = codeOf(() => capsule.spawn(process.execPath, [], { stdio: 'inherit', capabilityMode: true }));
-      const byDescriptor = codeOf(() => capsule.spawn(fs.openSync(script, 'r'), [], { stdio: 'inherit' }));
-      capsule.enter();
-      const inside = files.map((fd) => codeOf(() => capsule.spawn(fd, [], { stdio: 'inherit' })));
-      return { version: /^v?\d/.test(out), code, lacking, before, byDescriptor, inside };
-    },
-    { input: path },
-  );
-  assert.deepEqual(result, {
-    version: true,
-    code: 0,
-    lacking: ['ENOTCAPABLE', 'fexecve', false, 'number'],
-    before: ['ECAPMODE', 'fexecve', true, 'undefined'],
-    byDescriptor: ['ENOEXEC', 'fexecve', false, 'number'],
-    inside: [
-      ['ECAPMODE', 'fexecve', true, 'number'],
-      ['ECAPMODE', 'fexecve', true, 'number'],
-    ],
-  });
-  directory.remove();
-});
+kernelTest(
+  'by descriptor a dynamic executable starts outside, a script nowhere, and both are explained inside',
+  async () => {
+    const directory = temporaryDirectory();
+    const path = `${directory.path}/script`;
+    writeFileSync(path, '#!/bin/sh\n');
+    chmodSync(path, 0o755);
+    const result = await inChild(
+      async (capsule, script) => {
+        const fs = process.getBuiltinModule('node:fs');
+        const files = [fs.openSync(process.execPath, 'r'), fs.openSync(script, 'r')];
+        const sleep = fs.openSync(process.execPath, 'r');
+        const outside = capsule.spawn(sleep, ['--version'], { stdio: ['ignore', 'pipe', 'inherit'] });
+        let out = '';
+        for await (const chunk of outside.stdout ?? []) out += String(chunk);
+        const { code } = await outside.exited;
+        outside.close();
+        capsule.limitRights(sleep, ['read', 'fstat']);
+        const codeOf = (call: () => { close(): void }) => {
+          try {
+            call().close();
+          } catch (error) {
+            const { code: name, syscall, message, fd } = error as NodeJS.ErrnoException & { fd?: number };
+            return [name, syscall, message.includes('static executable'), typeof fd];
+          }
+          return 'started';
+        };
+        const lacking = codeOf(() => capsule.spawn(sleep, [], { stdio: 'inherit' }));
+        const before = codeOf(() => capsule.spawn(process.execPath, [], { stdio: 'inherit', capabilityMode: true }));
+        const byDescriptor = codeOf(() => capsule.spawn(fs.openSync(script, 'r'), [], { stdio: 'inherit' }));
+        capsule.enter();
+        const inside = files.map((fd) => codeOf(() => capsule.spawn(fd, [], { stdio: 'inherit' })));
+        return { version: /^v?\d/.test(out), code, lacking, before, byDescriptor, inside };
+      },
+      { input: path },
+    );
+    assert.deepEqual(result, {
+      version: true,
+      code: 0,
+      lacking: ['ENOTCAPABLE', 'fexecve', false, 'number'],
+      before: ['ECAPMODE', 'fexecve', true, 'undefined'],
+      byDescriptor: ['ENOEXEC', 'fexecve', false, 'number'],
+      inside: [
+        ['ECAPMODE', 'fexecve', true, 'number'],
+        ['ECAPMODE', 'fexecve', true, 'number'],
+      ],
+    });
+    directory.remove();
+  },
+);
 
 kernelTest(
   'in capability mode a static executable starts by its descriptor, with what it is given',
