@@ -68,6 +68,20 @@ void Wake(const Queue& queue) {
   [[maybe_unused]] const ssize_t written = write(queue.wake, &one, sizeof(one));
 }
 
+// Nothing tells of the close of a queue, and its eventfd would stay open: the
+// number is looked at now and then. Another epoll does not know the eventfd.
+void ForgetClosed() {
+  std::erase_if(Queues(), [](const auto& entry) {
+    const auto& [fd, queue] = entry;
+    struct epoll_event event = {};
+    event.events = EPOLLIN;
+    event.data.u64 = kWake;
+    if (epoll_ctl(fd, EPOLL_CTL_MOD, queue->wake, &event) == 0) return false;
+    close(queue->wake);
+    return true;
+  });
+}
+
 void Activate(Note& note, short filter, unsigned int fflags, int64_t data, bool last) {
   const unsigned int seen = fflags & note.wanted;
   // Who did not ask for the end of a process is not told; of a jail's always.
@@ -193,6 +207,7 @@ void simulation::OfferEvents(short filter, int (*check)(uintptr_t ident)) {
 void simulation::PostEvent(short filter, uintptr_t ident, unsigned int fflags, int64_t data,
                            bool last) {
   const std::lock_guard lock(events_mutex);
+  ForgetClosed();
   for (auto& [fd, queue] : Queues()) {
     const auto found = queue->notes.find({filter, ident});
     if (found == queue->notes.end()) continue;
@@ -216,10 +231,7 @@ int kqueue() {
     return Fail(error);
   }
   const std::lock_guard lock(events_mutex);
-  // A queue that was closed leaves its entry behind, and its eventfd open:
-  // nothing tells of the close. The binding has one for each environment.
-  const auto former = Queues().find(fd);
-  if (former != Queues().end()) close(former->second->wake);
+  ForgetClosed();
   Queues()[fd] = queue;
   return fd;
 }
