@@ -15,7 +15,7 @@ const notAskedFor = { env: { FREEBSD_CAPSULE_KERNEL: undefined } };
 const NEEDS_A_KERNEL = [
   ...['enter', 'isSandboxed', 'getRights', 'limitRights', 'getIoctls', 'limitIoctls', 'getFcntls', 'limitFcntls'],
   ...['Capability', 'listDescriptors', 'ProcessDescriptor', 'seal', 'spawn', 'Directory'],
-  ...['Jail', 'isJailed', 'jailParameters'],
+  ...['Jail', 'isJailed', 'jailParameters', 'Capsule'],
 ];
 // A jail descriptor is made by a jail.
 const NEEDS_NONE = ['Rights', 'RIGHTS', 'kernel', 'isCapabilityError', 'explainCapabilityError', 'JailDescriptor'];
@@ -49,6 +49,7 @@ async function callEverything(api: typeof capsule) {
     ['Jail.current', () => api.Jail.current()],
     ['isJailed', () => api.isJailed()],
     ['jailParameters', () => api.jailParameters()],
+    ['Capsule', () => api.Capsule.spawn('/bin/sh', [], { jail: { path: '/' } })],
   ];
   const answers: Record<string, { code?: string; errno?: number; syscall?: string; message?: string; stack?: string }> =
     {};
@@ -87,6 +88,7 @@ const SYSCALLS = {
   'Jail.current': 'sysctl',
   isJailed: 'sysctl',
   jailParameters: 'sysctl',
+  Capsule: 'pdfork',
 };
 
 describe.skipIf(onFreeBSD)('off FreeBSD, when the simulation is not asked for', () => {

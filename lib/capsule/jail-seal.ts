@@ -131,7 +131,7 @@ export function verifySealed(
   );
 }
 
-/** The processes of a jail, with the session of each. */
+/** The processes of a jail, with the session of each: those that this one may see. 0 is the jail that this process is in. */
 export function processesOf(jid: number): Map<number, number> {
   const numbers = native('sysctl').jailProcesses(jid);
   const processes = new Map<number, number>();

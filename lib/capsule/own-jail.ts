@@ -112,7 +112,8 @@ export class OwnJail implements Disposable {
     if (this.#switchesUser && this.#wanted.get(SUSER) === false) setAll(key, this.#jid, new Map([[SUSER, false]]));
     this.evidence.watch('jail', 0, ['attach', 'set', 'child', 'remove']);
     const parameters = verifySealed(key, this.#jid, this.#wanted);
-    const processes = processesOf(this.#jid);
+    // What is in the jail of whoever asks has number 0.
+    const processes = processesOf(0);
     if (processes.size !== 1 || !processes.has(process.pid)) {
       throw invalidState(
         `Jail ${this.#jid} was to have this process alone, and has: ${[...processes.keys()].join(', ')}`,

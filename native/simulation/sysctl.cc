@@ -171,7 +171,8 @@ int Processes(void* old, size_t* old_length) {
       record.ki_structsize = sizeof(record);
       record.ki_pid = pid;
       record.ki_sid = session;
-      record.ki_jid = prison->id;
+      // Nobody learns the number of the jail that he is in.
+      record.ki_jid = prison == tree.Current() ? 0 : prison->id;
       table.push_back(record);
     }
   }

@@ -99,7 +99,8 @@ faultTest(
         ]);
         for (const handle of taken.splice(0, 20)) await handle.close();
         await removing;
-        const list = directory.readdirSync('.');
+        // FreeBSD's open(2) has created the file when it finds that there is no number for it.
+        const list = directory.readdirSync('.').filter((name) => name !== 'new' && name !== 'copy');
         await directory.writeFile('new', 'x');
         const content = await directory.readFile('file', 'utf8');
         return { full, codes, waiting, list, content, more: taken.length > 10 };
@@ -254,7 +255,9 @@ faultTest('a FIFO is read to its end however short the reads, and O_NONBLOCK wai
   }
   await assert.rejects(directory.open('fifo', O_WRONLY | O_NONBLOCK), { code: 'ENXIO' });
   await using alone = await directory.open('fifo', O_RDONLY | O_NONBLOCK);
-  assert.equal((await alone.read()).bytesRead, 0);
+  // Nobody has written yet: not the end on FreeBSD, which knows of no writer that has gone.
+  if (process.platform === 'freebsd') await assert.rejects(alone.read(), { code: 'EAGAIN' });
+  else assert.equal((await alone.read()).bytesRead, 0);
   await using both = await directory.open('fifo', O_RDWR | O_NONBLOCK);
   await assert.rejects(both.read(), { code: 'EAGAIN' });
   await both.write('some');

@@ -9,6 +9,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,8 +28,13 @@ struct remote_call {
 };
 
 static void call(int request, pid_t pid, void* address, int data) {
-  if (ptrace(request, pid, address, data) == 0) return;
-  perror("ptrace");
+  // EBUSY: it has not come to its stop yet.
+  for (int turn = 0; turn < 1000; turn++) {
+    if (ptrace(request, pid, address, data) == 0) return;
+    if (errno != EBUSY) break;
+    usleep(10000);
+  }
+  fprintf(stderr, "ptrace %d: %d\n", request, errno);
   exit(1);
 }
 
