@@ -10,7 +10,8 @@
  * both are answered alike.
  */
 
-import fs, { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+// Through the module: what Bun imports by name is not refused in the simulation, nor seen.
+import fs from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inChild } from '../support/in-child.ts';
@@ -56,21 +57,21 @@ function outcome(call: () => unknown): string {
 
 /** Asks with each set of rights: operation, subject, set, answer. */
 export function runtimeRightsAnswers(sets: ReadonlyMap<string, Words>): string[][] {
-  const folder = mkdtempSync(join(tmpdir(), 'runtime-calls-'));
+  const folder = fs.mkdtempSync(join(tmpdir(), 'runtime-calls-'));
   const file = join(folder, 'file');
   const answers: string[][] = [];
   try {
     for (const [name, call] of Object.entries(RUNTIME_CALLS)) {
       for (const [set, words] of sets) {
-        writeFileSync(file, 'content');
-        const fd = openSync(file, 'r+');
+        fs.writeFileSync(file, 'content');
+        const fd = fs.openSync(file, 'r+');
         limitTo(fd, words);
         answers.push([name, 'file', set, outcome(() => call(fd))]);
-        closeSync(fd);
+        fs.closeSync(fd);
       }
     }
   } finally {
-    rmSync(folder, { recursive: true });
+    fs.rmSync(folder, { recursive: true });
   }
   return answers;
 }
