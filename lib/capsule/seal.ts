@@ -8,7 +8,7 @@ import { checkObject, invalidState, withMore, workerUnsupported } from '../error
 import type { Jail } from '../jail/jail.ts';
 import type { NativeBinding } from '../native.ts';
 import { Capsule } from './capsule.ts';
-import { type DescriptorInfo, listDescriptors } from './inventory.ts';
+import { type DescriptorInfo, listDescriptors, listOpenDescriptors } from './inventory.ts';
 import { checkOutsideControl } from './outside-control.ts';
 import type { OwnJail } from './own-jail.ts';
 import { type CheckedPlan, checkPlan, type SealPlan } from './plan.ts';
@@ -239,7 +239,7 @@ function limitAll(binding: NativeBinding, plan: CheckedPlan, progress: Progress)
 
 /** Reads every descriptor back, and makes sure that there is no other. */
 function verifyAll(handled: ReadonlyMap<number, [DescriptorInfo, Fate]>, plan: CheckedPlan): SealedDescriptor[] {
-  const open = new Set(listDescriptors().map(({ fd }) => fd));
+  const open = new Set(listOpenDescriptors().map(({ fd }) => fd));
   const result: SealedDescriptor[] = [];
   for (const [fd, [before, fate]] of handled) {
     open.delete(fd);
