@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import fs from 'node:fs';
 import { inspect } from 'node:util';
 import { toFd } from '../descriptor.ts';
 import { invalidArgType, invalidArgValue } from '../errors.ts';
@@ -75,7 +75,7 @@ export class Capability<R extends Right = Right> implements Disposable {
   close(): void {
     const fd = this.#fd;
     this.#fd = -1;
-    if (fd !== -1) closeSync(fd);
+    if (fd !== -1) fs.closeSync(fd);
   }
 
   [Symbol.dispose](): void {

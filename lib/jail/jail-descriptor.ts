@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import fs from 'node:fs';
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
 import type { JailCapsule } from '../capsule/capsule.ts';
@@ -204,7 +204,7 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
     for (const events of this.#watches) void events.return();
     if (fd === -1) return;
     native('close').releaseHeld(fd);
-    closeSync(fd);
+    fs.closeSync(fd);
   }
 
   [Symbol.dispose](): void {

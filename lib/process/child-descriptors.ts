@@ -1,6 +1,6 @@
 /** The descriptors of a child: which it gets, under which numbers, with which rights. */
 
-import { closeSync, openSync } from 'node:fs';
+import fs from 'node:fs';
 import type { Socket } from 'node:net';
 import { native } from '../binding.ts';
 import { type FcntlCommand, fcntlMask } from '../capsicum/fcntls.ts';
@@ -121,7 +121,7 @@ function closeAll(fds: readonly number[]): void {
   const errors: unknown[] = [];
   for (const fd of fds) {
     try {
-      closeSync(fd);
+      fs.closeSync(fd);
     } catch (error) {
       errors.push(error);
     }
@@ -163,7 +163,7 @@ export class OpenedDescriptors implements Disposable {
     }
     if (descriptor === 'ignore') {
       if (this.#nothing === undefined) {
-        this.#nothing = openSync('/dev/null', 'r+');
+        this.#nothing = fs.openSync('/dev/null', 'r+');
         this.#childs.push(this.#nothing);
       }
       return this.#nothing;

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import fs from 'node:fs';
 import { abortError } from '../abort-error.ts';
 import { native } from '../binding.ts';
 import { getRights } from '../capsicum/rights.ts';
@@ -202,7 +202,7 @@ function startChecked(checked: CheckedSpawn, holding: Holding): { process: Proce
   } catch (error) {
     // Nobody would hold the process: a strange AbortSignal, or a runtime that has no room for a stream.
     native('close').pdClose(fd);
-    if (socket !== -1) closeSync(socket);
+    if (socket !== -1) fs.closeSync(socket);
     opened.abandon();
     throw error;
   }
@@ -234,6 +234,6 @@ export class HeldProcess implements Disposable {
   [Symbol.dispose](): void {
     const socket = this.#socket;
     this.#socket = -1;
-    if (socket !== -1) closeSync(socket);
+    if (socket !== -1) fs.closeSync(socket);
   }
 }

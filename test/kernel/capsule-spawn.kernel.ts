@@ -16,7 +16,7 @@ import {
 import { tempJail } from 'freebsd-capsule/testing';
 import type { SupervisorLine, SupervisorOrder } from '../support/capsule-supervisor.ts';
 import { compiled } from '../support/compiled.ts';
-import { openDescriptors } from '../support/descriptors.ts';
+import { onlyTheseAreOpen, openDescriptors } from '../support/descriptors.ts';
 import { childOutcome } from '../support/in-child.ts';
 import { type KernelTestOptions, kernelTest } from '../support/kernel-test.ts';
 import { LineReader } from '../support/line-reader.ts';
@@ -51,7 +51,7 @@ function capsuleTest(name: string, body: () => Promise<void>, options: KernelTes
     try {
       await body();
       assert.deepEqual(jids(), before, 'jails are left');
-      assert.deepEqual(openDescriptors(), descriptors, 'descriptors are left');
+      await onlyTheseAreOpen(descriptors);
     } finally {
       for (const jail of Jail.list().filter(({ jid }) => !before.includes(jid))) jail.remove();
     }

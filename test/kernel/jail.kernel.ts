@@ -497,7 +497,7 @@ jailTest(
     // All that fits: a=…, newline, b=…, null.
     const jail = Jail.create({ name, path: '/', meta, 'meta.b': 'y'.repeat(4096 - 3003 - 3) });
     try {
-      assert.deepEqual(jail.get('meta').meta['b']?.length, 4096 - 3003 - 3);
+      assert.deepEqual(jail.get('meta').meta.b?.length, 4096 - 3003 - 3);
     } finally {
       jail.remove();
     }
@@ -517,9 +517,9 @@ jailTest(
       assert.deepEqual(jail.get('ip6.addr')['ip6.addr'], addresses);
       const { meta, 'ip6.addr': read } = jail.get();
       assert.deepEqual(read, addresses);
-      assert.equal(meta['a']?.length, 9000);
+      assert.equal(meta.a?.length, 9000);
       sysctl('security.jail.meta_maxbufsize=8000');
-      assert.equal(jail.get('meta').meta['a']?.length, 9000);
+      assert.equal(jail.get('meta').meta.a?.length, 9000);
       const refusal = errorOf(() => Jail.create({ path: '/', meta: { a: 'x'.repeat(9000) } }));
       assert.equal(refusal.code, 'ERR_INVALID_ARG_VALUE');
       assert.match(refusal.message, /7999 bytes/);

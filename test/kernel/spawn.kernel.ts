@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { getRights, limitRights, listDescriptors, ProcessDescriptor, spawn } from 'freebsd-capsule';
 import { caught } from '../support/caught.ts';
-import { openDescriptors, temporaryDirectory } from '../support/descriptors.ts';
+import { onlyTheseAreOpen, openDescriptors, temporaryDirectory } from '../support/descriptors.ts';
 import { childOutcome, inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 import { childProcesses, eventually } from '../support/processes.ts';
@@ -47,10 +47,8 @@ async function leavingNothing(body: () => void | Promise<void>): Promise<void> {
   const descriptors = openDescriptors();
   const children = childProcesses();
   await body();
-  const same = (a: readonly number[], b: readonly number[]) => a.length === b.length && a.every((n, i) => n === b[i]);
-  // A stream closes its descriptor a moment after it has ended.
-  await eventually(() => same(openDescriptors(), descriptors) && childProcesses().length <= children.length, 5000);
-  assert.deepEqual(openDescriptors(), descriptors);
+  await onlyTheseAreOpen(descriptors);
+  await eventually(() => childProcesses().length <= children.length, 5000);
   assert.deepEqual(
     childProcesses().filter((pid) => !children.includes(pid)),
     [],
@@ -892,6 +890,8 @@ kernelTest('standard streams of this process may be closed', async () => {
   await childOutcome(
     async (capsule, file) => {
       const fs = process.getBuiltinModule('node:fs');
+      // What is loaded with the first use could get one of the numbers: Bun keeps files of modules open.
+      capsule.listDescriptors();
       for (const fd of [0, 1, 2]) fs.closeSync(fd);
       let inherited: unknown = 'started';
       try {
@@ -1038,7 +1038,8 @@ kernelTest('a descriptor that another thread closes and opens is given or is EBA
       }
       Atomics.store(stop, 0, 1);
       await Promise.race([ended, failed]);
-      return [...outcomes].filter((outcome) => outcome !== 0 && outcome !== 'EBADF');
+      // ECHILD: the number was the process descriptor's for a moment, and whoever closes that kills.
+      return [...outcomes].filter((outcome) => !([0, 'EBADF', 'ECHILD'] as unknown[]).includes(outcome));
     },
     { timeoutMs: 100_000 },
   );

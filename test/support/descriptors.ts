@@ -1,8 +1,11 @@
 /** Descriptors for tests to limit, and a look at which are open that does not go through the package. */
 
+import assert from 'node:assert/strict';
 import { closeSync, fstatSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { eventually } from './processes.ts';
 
 /** Far above what a test process has open. */
 const HIGHEST_FD = 2048;
@@ -18,6 +21,12 @@ export function openDescriptors(): number[] {
       return (error as NodeJS.ErrnoException).code !== 'EBADF';
     }
   });
+}
+
+/** Throws unless exactly these are open. Runtimes close what streams and children had a moment after their end. */
+export async function onlyTheseAreOpen(expected: readonly number[]): Promise<void> {
+  await eventually(() => isDeepStrictEqual(openDescriptors(), expected), 5000);
+  assert.deepEqual(openDescriptors(), expected, 'descriptors are left, or gone');
 }
 
 /** Makes a directory for one file of tests, and says how to remove it. */
