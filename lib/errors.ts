@@ -110,10 +110,13 @@ export function checkKeys(name: string, value: object, known: readonly string[])
   }
 }
 
-/** Throws unless `value` is a function or undefined-free record: a plain options object, not null and not an array. */
-export function checkObject(name: string, value: unknown): asserts value is object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidArgType(name, 'of type object', value);
+/**
+ * Throws unless `value` is an object whose content is its properties. That of a Map, a Set or an array is not: taken for
+ * an object, it would pass for an empty one, and an empty one may mean "remove all".
+ */
+export function checkObject(name: string, value: unknown, expected = 'of type object'): asserts value is object {
+  if (typeof value !== 'object' || value === null || Symbol.iterator in value) {
+    throw invalidArgType(name, expected, value);
   }
 }
 

@@ -37,6 +37,11 @@ export function attachProcess(syscall: string, attach: () => { readonly jid: num
   native(syscall);
   closeWaysOut(syscall);
   attachedTo = attach();
-  // The kernel has put the process there; the runtime remembers where it was before.
-  process.chdir('/');
+  // The kernel has put the process there; the runtime remembers where it was before. It is in the jail from here on: an
+  // error would say that it is not.
+  try {
+    process.chdir('/');
+  } catch {
+    // A root that this user may not search: process.cwd() is as wrong as every path is.
+  }
 }

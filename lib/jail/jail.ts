@@ -10,6 +10,7 @@ import { attachProcess, enteredJail } from './attach.ts';
 import { checkNewName, inJail, nextJail, readJail, updateJail } from './calls.ts';
 import { createJail, fullName, isOwned, type JailCreateOptions } from './create.ts';
 import { createOwned, type JailDescriptor, openDescriptor } from './jail-descriptor.ts';
+import { jidOfName } from './numeric-name.ts';
 import type { JailChanges, JailParameterName, JailParameters, JailValues } from './parameter-types.ts';
 import { encodeParameters } from './parameters.ts';
 import { untilRemoved } from './removed.ts';
@@ -95,8 +96,7 @@ export class Jail {
       if (idOrName === '' || idOrName.includes('\0')) {
         throw invalidArgValue('idOrName', idOrName, 'must be a name that is not empty and has no null bytes');
       }
-      // As jail(8) does: a name that is a number is one.
-      const jid = /^[1-9]\d{0,5}$/.test(idOrName) ? Number(idOrName) : undefined;
+      const jid = jidOfName(idOrName);
       if (jid !== undefined) return Jail.get(jid);
       return inJail(idOrName, () => {
         const jid = readJail({ name: idOrName }, ['jid']).get('jid') as number;

@@ -1,7 +1,7 @@
 /** Jail parameters to bytes and back. The kernel's type decides the bytes, never JavaScript's. */
 
 import { endianness } from 'node:os';
-import { invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
+import { checkObject, invalidArgType, invalidArgValue, outOfRange } from '../errors.ts';
 import { formatIPv4, formatIPv6, IPV4_LENGTH, IPV6_LENGTH, packIPv4, packIPv6 } from './addresses.ts';
 import { type JailParameterInfo, maxLengthNow, parameterInfo } from './parameter-table.ts';
 import type { JailMetadata, JailSystem, JailValue } from './parameter-types.ts';
@@ -110,9 +110,7 @@ function checkEntry(argument: string, key: string, value: unknown): asserts valu
 }
 
 function encodeMetadata(info: JailParameterInfo, argument: string, value: unknown): Uint8Array {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidArgType(argument, 'an object of strings', value);
-  }
+  checkObject(argument, value, 'an object of strings');
   const lines = Object.entries(value).map(([key, text]) => {
     checkEntry(`${argument}.${key}`, key, text);
     return `${key}=${text}`;

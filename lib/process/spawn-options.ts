@@ -2,6 +2,7 @@ import { checkAbortSignal } from '../abort-error.ts';
 import { native } from '../binding.ts';
 import { type DescriptorLike, MAX_FD, toFd } from '../descriptor.ts';
 import { checkInteger, checkObject, invalidArgType, invalidArgValue } from '../errors.ts';
+import { jidOfName } from '../jail/numeric-name.ts';
 import { type CheckedDescriptors, type ChildDescriptor, checkDescriptors, type Stdio } from './child-descriptors.ts';
 import { type Credentials, resolveCredentials } from './credentials.ts';
 
@@ -167,7 +168,7 @@ function jailOf(jail: unknown): CheckedSpawn['jail'] {
     checkInteger('options.jail', jail, 1, MAX_FD);
     return jail;
   }
-  if (typeof jail === 'string') return checkText('options.jail', jail, 'not empty');
+  if (typeof jail === 'string') return jidOfName(jail) ?? checkText('options.jail', jail, 'not empty');
   if (typeof jail !== 'object' || jail === null) {
     throw invalidArgType('options.jail', 'a jid, a name or an object with an fd', jail);
   }

@@ -274,15 +274,6 @@ function questions(): Record<string, Question> {
       child.remove();
       await moment();
     }),
-    'events: two children at once': events({ 'children.max': 2 }, async (jail) => {
-      using descriptor = jail.open();
-      using first = descriptor.create({ path: '/' });
-      using second = descriptor.create({ path: '/' });
-      await moment();
-      first.remove();
-      second.remove();
-      await moment();
-    }),
     'another user: list': () => asUser('list'),
     'another user: create': () => asUser('create'),
     'another user: set': () => asUser('set'),

@@ -131,6 +131,7 @@ describe('what does not fit is refused with the name of the parameter', () => {
     [{ 'ip6.addr': ['::1', '0:0:0:0:0:0:0:1'] }, /is in the list already/],
     [{ 'ip6.addr': ['fe80::1%em0'] }, /must be an IPv6 address/],
     [{ meta: 'a=b' }, /^ERR_INVALID_ARG_TYPE: .*an object of strings/],
+    [{ meta: new Map([['a', 'b']]) }, /^ERR_INVALID_ARG_TYPE: .*an object of strings/],
     [{ meta: { 'a=b': 'c' } }, /must have a key that is not empty and has no '='/],
     [{ meta: { a: 'b\nc' } }, /without newlines/],
     [{ meta: { a: 5 } }, /must be of type string/],

@@ -70,6 +70,8 @@ kernelTest('jail: removing it kills the children in it, who keep it dying until 
   assert.deepEqual(await nextOf(events), { type: 'attach', pid: byNumber.pid, coalesced: false });
   using byName = spawn(sleep[0], sleep[1], { ...sleep[2], jail: jail.name });
   assert.deepEqual(await nextOf(events), { type: 'attach', pid: byName.pid, coalesced: false });
+  using byText = spawn(sleep[0], sleep[1], { ...sleep[2], jail: String(jail.jid) });
+  assert.deepEqual(await nextOf(events), { type: 'attach', pid: byText.pid, coalesced: false });
   using descriptor = jail.open();
   using byDescriptor = descriptor.spawn(...sleep);
   // Which goes by jail_set(2), hence is a change as well. Told together or one after the other.
@@ -81,7 +83,7 @@ kernelTest('jail: removing it kills the children in it, who keep it dying until 
   assert.equal(isJailed(), false);
   jail.remove();
   assert.deepEqual(await nextOf(events), { type: 'remove' });
-  for (const child of [byNumber, byName, byDescriptor]) assert.equal((await child.exited).signal, 'SIGKILL');
+  for (const child of [byNumber, byName, byText, byDescriptor]) assert.equal((await child.exited).signal, 'SIGKILL');
   await jail.removed(soon());
   assert.deepEqual(states(jail.jid), []);
 });
