@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type ServerOpts, Socket } from 'nod
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
 import { getRights, limitRights, type Right, Rights } from '../capsicum/rights.ts';
-import { checkObject, invalidArgType, withMore } from '../errors.ts';
+import { checkInteger, checkObject, invalidArgType, withMore } from '../errors.ts';
 import { checkAmbientPath, checkOptions, leadsOutsideByName, type RelativePath, type TimeLike } from './arguments.ts';
 import type { FileData } from './descriptor-calls.ts';
 import {
@@ -20,7 +20,10 @@ import * as verbs from './verbs.ts';
 
 /** Options of `Directory.open` and `openDirectory`. */
 export interface DirectoryOptions {
-  /** What the directory, and everything opened through it, may be used for. Default: what it has, but `fchdir`. */
+  /**
+   * What the directory, and everything opened through it, may be used for. Default: what it has. `fchdir` and `fchroot`,
+   * which no verb uses, are left out in either case.
+   */
   readonly rights?: Rights | Iterable<Right>;
 }
 
@@ -568,16 +571,16 @@ export class Directory implements Disposable {
    */
   async listenUnix(path: RelativePath, options: ServerOpts & { readonly backlog?: number } = {}): Promise<Server> {
     checkObject('options', options);
-    const fd = released(await this.#later(verbs.socketVerb(path, 'bindAt'), path));
-    const server = createServer(options);
     const { backlog } = options;
+    if (backlog !== undefined) checkInteger('options.backlog', backlog, 0, 0x7fffffff);
+    // All that can throw comes before there is a descriptor. After that it is the server's: the runtime closes it when
+    // listen(2) fails, and by the time the error is told the number may be somebody else's.
+    const server = createServer(options);
+    const fd = released(await this.#later(verbs.socketVerb(path, 'bindAt'), path));
     return await new Promise((resolve, reject) => {
-      const failed = (error: Error) => {
-        fs.close(fd, () => reject(error));
-      };
-      server.once('error', failed);
+      server.once('error', reject);
       server.listen({ fd, ...(backlog === undefined ? {} : { backlog }) }, () => {
-        server.off('error', failed);
+        server.off('error', reject);
         resolve(server);
       });
     });
@@ -592,7 +595,13 @@ export class Directory implements Disposable {
   async connectUnix(path: RelativePath, options: { readonly allowHalfOpen?: boolean } = {}): Promise<Socket> {
     checkObject('options', options);
     const fd = released(await this.#later(verbs.socketVerb(path, 'connectAt'), path));
-    return socketOf(fd, options);
+    try {
+      return socketOf(fd, options);
+    } catch (error) {
+      // A strange option: the socket did not get the descriptor.
+      fs.closeSync(fd);
+      throw error;
+    }
   }
 
   /** Closes the directory, once calls under way are done. A second call does nothing; files opened through it stay open. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Directory } from 'freebsd-capsule';
-import { temporaryDirectory } from '../support/descriptors.ts';
+import { onlyTheseAreOpen, openDescriptors, temporaryDirectory } from '../support/descriptors.ts';
 import { inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 
@@ -30,6 +30,25 @@ kernelTest('directory: listenUnix serves what connectUnix asks', async () => {
     using narrow = directory.openDirectorySync('.', { rights: Directory.SCRATCH });
     await assert.rejects(narrow.listenUnix('other'), /ENOTCAPABLE.*the directory lacks 'bindat'/);
     await assert.rejects(narrow.connectUnix('socket'), /ENOTCAPABLE.*the directory lacks 'connectat'/);
+  } finally {
+    temporary.remove();
+  }
+});
+
+kernelTest('directory: options that the runtime refuses leave no socket open', async () => {
+  const temporary = temporaryDirectory();
+  using directory = Directory.open(temporary.path);
+  try {
+    const server = await directory.listenUnix('socket', { backlog: 8 });
+    const before = openDescriptors();
+    await assert.rejects(directory.listenUnix('other', { backlog: -1 }), { code: 'ERR_OUT_OF_RANGE' });
+    await assert.rejects(directory.listenUnix('other', 5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    if (process.versions.bun === undefined) {
+      const strange = { highWaterMark: -1 } as object;
+      await assert.rejects(directory.connectUnix('socket', strange), { code: 'ERR_INVALID_ARG_VALUE' });
+    }
+    await onlyTheseAreOpen(before);
+    await new Promise((resolve) => server.close(resolve));
   } finally {
     temporary.remove();
   }
