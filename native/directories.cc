@@ -47,9 +47,10 @@ class OwnedFd {
   int fd_ = -1;
 };
 
-class OpenAt : public FileCall {
+// Begins with opening a file.
+class OpeningCall : public FileCall {
  public:
-  explicit OpenAt(Arguments& arguments)
+  explicit OpeningCall(Arguments& arguments)
       : directory_(arguments.Int32(0)),
         flags_(arguments.Int32(2)),
         mode_(arguments.Uint32(3)),
@@ -58,41 +59,41 @@ class OpenAt : public FileCall {
     syscall_ = "open";
   }
 
-  void Run() {
+ protected:
+  void Open() {
     fd_.Set(Try([&] {
       return directory_calls::OpenAt(directory_, path_.c_str(), flags_, static_cast<mode_t>(mode_));
     }));
+    after_open_ = error == 0;
   }
-  Napi::Value Value(Napi::Env env) { return fd_.Release(env); }
 
  private:
   int directory_;
   int flags_;
   uint32_t mode_;
+
+ protected:
   OwnedFd fd_;
+};
+
+class OpenAt : public OpeningCall {
+ public:
+  using OpeningCall::OpeningCall;
+
+  void Run() { Open(); }
+  Napi::Value Value(Napi::Env env) { return fd_.Release(env); }
 };
 
 // Opens a file, reads all of it and closes it. What is no regular file, or
 // larger than `limit`, is left open and given as a descriptor: reading that may
 // take long, and whoever reads it piece by piece can stop.
-class ReadFileAt : public FileCall {
+class ReadFileAt : public OpeningCall {
  public:
-  explicit ReadFileAt(Arguments& arguments)
-      : directory_(arguments.Int32(0)),
-        flags_(arguments.Int32(2)),
-        mode_(arguments.Uint32(3)),
-        limit_(arguments.Uint32(4)),
-        fd_(arguments) {
-    path_ = arguments.Path(1);
-    syscall_ = "open";
-  }
+  explicit ReadFileAt(Arguments& arguments) : OpeningCall(arguments), limit_(arguments.Uint32(4)) {}
 
   void Run() {
-    fd_.Set(Try([&] {
-      return directory_calls::OpenAt(directory_, path_.c_str(), flags_, static_cast<mode_t>(mode_));
-    }));
+    Open();
     if (error != 0) return;
-    after_open_ = true;
     syscall_ = "fstat";
     directory_calls::FileStatus status;
     Try([&] { return directory_calls::StatusOf(fd_.get(), &status); });
@@ -135,55 +136,42 @@ class ReadFileAt : public FileCall {
  private:
   static constexpr size_t kWorthOwning = size_t{64} * 1024;
 
-  int directory_;
-  int flags_;
-  uint32_t mode_;
   uint32_t limit_;
-  OwnedFd fd_;
   std::unique_ptr<char[]> bytes_;
   size_t size_ = 0;
 };
 
 // Opens a file, writes all of the bytes, and closes it. They are copied, since
 // JavaScript may change or detach them meanwhile: for small pieces.
-class WriteFileAt : public FileCall {
+class WriteFileAt : public OpeningCall {
  public:
   explicit WriteFileAt(Arguments& arguments)
-      : directory_(arguments.Int32(0)),
-        flags_(arguments.Int32(2)),
-        mode_(arguments.Uint32(3)),
-        flush_(arguments.Uint32(5) != 0) {
-    path_ = arguments.Path(1);
+      : OpeningCall(arguments), flush_(arguments.Uint32(5) != 0) {
     bytes_ = arguments.Bytes(4);
-    syscall_ = "open";
   }
 
   void Run() {
-    OwnedFd opened;
-    opened.Set(Try([&] {
-      return directory_calls::OpenAt(directory_, path_.c_str(), flags_, static_cast<mode_t>(mode_));
-    }));
-    if (error != 0) return;
-    after_open_ = true;
+    Open();
+    if (error == 0) Write();
+    fd_.Close();
+  }
+  Napi::Value Value(Napi::Env env) { return env.Undefined(); }
+
+ private:
+  void Write() {
     syscall_ = "write";
     for (size_t written = 0; written < bytes_.size();) {
       const ssize_t length = Try([&] {
-        return directory_calls::Write(opened.get(), bytes_.data() + written,
-                                      bytes_.size() - written);
+        return directory_calls::Write(fd_.get(), bytes_.data() + written, bytes_.size() - written);
       });
       if (error != 0) return;
       written += static_cast<size_t>(length);
     }
     if (!flush_) return;
     syscall_ = "fsync";
-    Try([&] { return directory_calls::Sync(opened.get()); });
+    Try([&] { return directory_calls::Sync(fd_.get()); });
   }
-  Napi::Value Value(Napi::Env env) { return env.Undefined(); }
 
- private:
-  int directory_;
-  int flags_;
-  uint32_t mode_;
   bool flush_;
   std::vector<char> bytes_;
 };
