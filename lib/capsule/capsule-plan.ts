@@ -39,6 +39,7 @@ export interface CapsulePlan {
   readonly $schema?: string;
   /** The version of this format. */
   readonly version: 1;
+  /** The parameters of the jail, as `Jail.create()` takes them. */
   readonly jail: PlannedJail;
   /** `allow.*` parameters that stay on, by their full names. Default: none. */
   readonly allow?: readonly string[];

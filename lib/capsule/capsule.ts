@@ -39,6 +39,8 @@ export interface JailCapsule extends Capsule<never> {
  *
  * Where there is a jail, `report` grades it: for each property and each adversary whether the kernel enforces it, whether a
  * breach is evident afterwards, or whether it is open.
+ *
+ * @since FreeBSD 14.0; 15.0 where there is a jail
  */
 export class Capsule<Names extends string = string> implements Disposable, AsyncDisposable {
   /** What was done, and what the kernel said afterwards. */

@@ -40,6 +40,7 @@ export type Grade = 'enforced' | 'evident' | 'open';
 
 /** One cell of the report. */
 export interface Cell {
+  /** How well the property holds against the adversary. */
   readonly grade: Grade;
   /** What enforces it, what tells of it, or how it is done. */
   readonly mechanism: string;

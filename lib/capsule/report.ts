@@ -61,9 +61,11 @@ export interface SealReportData {
 
 /** A jail that is sealed: what it was read back as, and what that is worth. */
 export interface SealedJail {
+  /** Its number. */
   readonly jid: number;
   /** The parameters that the seal is about, as the kernel gave them back. */
   readonly parameters: Readonly<Record<string, JailValue>>;
+  /** The grades, by property and adversary. */
   readonly properties: PropertyTable;
 }
 
