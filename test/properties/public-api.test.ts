@@ -382,13 +382,22 @@ async function callWithAnything(
     return await make();
   };
 
+  /** Arguments as text; those that throw when looked at have none. */
+  const shown = (args: unknown): string => {
+    try {
+      return check.stringify(args);
+    } catch {
+      return 'arguments that throw';
+    }
+  };
+
   // A wait that nothing ends is the end of the process, without a word.
   let current = '';
   process.once('exit', () => {
     if (current !== '') process.stderr.write(`${current} never came back`);
   });
   const callOnce = async (name: string, args: unknown[]): Promise<void> => {
-    current = `${name} with ${check.stringify(args)}`;
+    current = `${name} with ${shown(args)}`;
     furnish();
     const instance = await instanceOf(name);
     try {
@@ -456,7 +465,7 @@ async function callWithAnything(
         const details = await check.check(property(name), { seed: seed + round, numRuns: runs });
         if (details.failed) {
           const error = details.errorInstance instanceof Error ? details.errorInstance.stack : details.errorInstance;
-          return `${name}, seed ${seed + round}: ${String(error)}\nfor ${check.stringify(details.counterexample)}`;
+          return `${name}, seed ${seed + round}: ${String(error)}\nfor ${shown(details.counterexample)}`;
         }
       }
     }
