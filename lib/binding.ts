@@ -3,7 +3,7 @@
  * the kernel does both.
  */
 
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { notSupported } from './errors.ts';
@@ -68,6 +68,8 @@ function load(syscall: string): NativeBinding {
     try {
       binding = require(path) as NativeBinding;
     } catch (cause) {
+      // That there is no room for another descriptor passes, and has a code that says so.
+      closeSync(openSync(path, 'r'));
       // A binary that is there and does not load is the news; one further down the list would hide it.
       throw notSupported(
         syscall,

@@ -100,6 +100,19 @@ export function notPermitted(syscall: string, advice: string): NodeJS.ErrnoExcep
   return error;
 }
 
+/** The number of ECAPMODE, which no runtime knows by its name. */
+const ECAPMODE = 94;
+
+/** Makes the ECAPMODE error of a call that this process makes no more; `advice` says what to do. */
+export function notInCapabilityMode(syscall: string, advice: string): NodeJS.ErrnoException {
+  const text = 'not permitted in capability mode';
+  const error: NodeJS.ErrnoException = new Error(`ECAPMODE: ${text}, ${syscall}\n${advice}`);
+  error.errno = -ECAPMODE;
+  error.code = 'ECAPMODE';
+  error.syscall = syscall;
+  return error;
+}
+
 /** Throws for a key that is not in `known`: a misspelt option must not be none. */
 export function checkKeys(name: string, value: object, known: readonly string[]): void {
   for (const key of Object.keys(value)) {

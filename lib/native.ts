@@ -94,7 +94,7 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
    * system call; the child is gone then.
    *
    * A held process has taken every step but the last, executing the file, and waits for `letExecute`. It ends when the
-   * socket is closed first, as it is when this process ends.
+   * socket is closed first, by `closeHeld`, or with the environment.
    *
    * @returns the process's number, its descriptor, and the socket of a held one, else -1
    */
@@ -107,9 +107,14 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
   socketPair(): [number, number];
   /** jail_get(2): the jid of a jail's name. */
   findJail(name: string): number;
-  /** pdgetpid(2); the descriptor is this environment's from then on, as that of `spawn` is, and closed with it. */
-  pdAdopt(fd: number): number;
-  /** close(2): kills the process unless it is a daemon or others hold its descriptor too. */
+  /**
+   * pdgetpid(2); the descriptor is close-on-exec and this environment's from then on, as that of `spawn` is, and closed with
+   * it. `unknown` takes it also without the right to tell the number: then undefined, and it is not closed so.
+   */
+  pdAdopt(fd: number, unknown: boolean): number | undefined;
+  /** Throws EBADF when a descriptor of `spawn` or `pdAdopt` is another's now, as far as it has the right pdgetpid. */
+  pdCheck(fd: number): void;
+  /** close(2), after the same look: kills the process unless it is a daemon or others hold its descriptor too. */
   pdClose(fd: number): void;
   /** pdkill(2). */
   pdKill(fd: number, signal: number): void;
@@ -171,8 +176,10 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
 
 /** What a new process is to be. The steps and their order are told at `spawn()` in `lib/process/spawn.ts`. */
 export interface NativeSpawnOrder {
-  /** Where to look for the file, in turn; empty where `file` is a descriptor. */
+  /** The file, or the places of a name; empty where `file` is a descriptor. */
   readonly files: readonly string[];
+  /** Whether they are places, which are searched as by execvp(3). */
+  readonly search: boolean;
   /** For fexecve(2); -1 for none. */
   readonly file: number;
   readonly args: readonly string[];

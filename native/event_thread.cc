@@ -87,11 +87,20 @@ EventThread* EventThread::Of(Napi::Env env) {
     return nullptr;
   }
   std::shared_ptr<EventThread> started(new EventThread(env, std::move(queue)));
+  const auto run = [](void* thread) -> void* {
+    static_cast<EventThread*>(thread)->Run();
+    return nullptr;
+  };
+  const int refused = pthread_create(&started->thread_, nullptr, run, started.get());
+  if (refused != 0) {
+    started->to_javascript_.Release();
+    ThrowSystemError(env, refused, "pthread_create");
+    return nullptr;
+  }
   environment.event_thread = started;
   // Hooks run last in, first out: this one before that of the thread-safe
   // function, which no thread may call once it is gone.
   env.AddCleanupHook([started] { started->Stop(); });
-  started->thread_ = std::thread([thread = started.get()] { thread->Run(); });
   return started.get();
 }
 
@@ -133,7 +142,7 @@ void EventThread::Keep(uint32_t watch, bool keep) {
 
 void EventThread::Stop() {
   Apply(queue_.get(), Change(kStop, EVFILT_USER, 0, NOTE_TRIGGER));
-  if (thread_.joinable()) thread_.join();
+  pthread_join(thread_, nullptr);
   entries_.clear();
 }
 

@@ -12,6 +12,7 @@
 #define NATIVE_EVENT_THREAD_H_
 
 #include <napi.h>
+#include <pthread.h>
 #include <sys/types.h>
 // Keep this order: sys/event.h needs sys/types.h.
 #include <sys/event.h>
@@ -19,7 +20,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <thread>
 
 #include "unique_fd.h"
 
@@ -72,7 +72,8 @@ class EventThread {
   uint32_t last_watch_ = 0;
   uintptr_t last_registration_ = 0;
   bool keeping_ = false;
-  std::thread thread_;
+  // Not std::thread, whose failure to start is an exception.
+  pthread_t thread_ = {};
 };
 
 #endif  // NATIVE_EVENT_THREAD_H_

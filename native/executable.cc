@@ -1,12 +1,16 @@
 #include "executable.h"
 
 #include <elf.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstring>
 
 Executable KindOfExecutable(int fd) {
+  // Reading a device takes from it, and may wait; nothing but a file is executed.
+  struct stat status;
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return Executable::kUnknown;
   Elf64_Ehdr header;
   const ssize_t size = pread(fd, &header, sizeof(header), 0);
   if (size < 0) return Executable::kUnknown;

@@ -10,7 +10,7 @@ enum class Executable {
   kDynamic,
   // An interpreter, by path.
   kScript,
-  // The descriptor does not let it be read.
+  // The descriptor does not let it be looked at or read, or is not one of a file.
   kUnknown,
 };
 

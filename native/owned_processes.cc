@@ -1,6 +1,6 @@
 #include "owned_processes.h"
 
-#include <fcntl.h>
+#include <sys/capsicum.h>
 #include <sys/procdesc.h>
 
 #include <cerrno>
@@ -19,9 +19,19 @@ OwnedProcesses& OwnedProcesses::Of(Napi::Env env) {
   return *environment.owned_processes;
 }
 
+int OwnedProcesses::Check(int fd) const {
+  pid_t pid = 0;
+  if (pdgetpid(fd, &pid) != 0) return errno == ENOTCAPABLE ? 0 : errno;
+  // What was added without its number had not the right to tell it, and rights
+  // do not grow.
+  const auto found = processes_.find(fd);
+  return found != processes_.end() && found->second == pid ? 0 : EBADF;
+}
+
 int OwnedProcesses::Close(int fd) {
+  const int error = Check(fd);
   processes_.erase(fd);
-  if (fcntl(fd, F_GETFD) < 0) return errno;
+  if (error != 0) return error;
   child_calls::CloseProcess(fd);
   return 0;
 }

@@ -15,7 +15,13 @@ class OwnedProcesses {
   static OwnedProcesses& Of(Napi::Env env);
 
   void Add(int fd, pid_t pid) { processes_[fd] = pid; }
-  // Closes a descriptor; 0 or an errno value.
+  // A descriptor that is held although its process's number is not to be had.
+  void AddUnknown(int fd) { processes_.erase(fd); }
+  // Whether `fd` is the descriptor still that was added, and not another's since
+  // somebody closed it: 0, or an errno value. Without the right pdgetpid nobody
+  // can tell, and it counts as the same.
+  int Check(int fd) const;
+  // Closes a descriptor that is the one that was added; 0 or an errno value.
   int Close(int fd);
   void CloseAll();
 

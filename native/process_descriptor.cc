@@ -1,3 +1,5 @@
+#include <fcntl.h>
+#include <sys/capsicum.h>
 #include <sys/procdesc.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -25,14 +27,34 @@ Napi::Value PdKill(const Napi::CallbackInfo& info) {
 Napi::Value PdAdopt(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const int fd = arguments.Int32(0);
+  const bool unknown = arguments.Boolean(1);
   if (arguments.failed()) return {};
   pid_t pid = 0;
-  if (pdgetpid(fd, &pid) != 0) {
+  const bool known = pdgetpid(fd, &pid) == 0;
+  if (!known && !(unknown && errno == ENOTCAPABLE)) {
     ThrowSystemError(info.Env(), errno, "pdgetpid", fd);
     return {};
   }
-  OwnedProcesses::Of(info.Env()).Add(fd, pid);
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+    ThrowSystemError(info.Env(), errno, "fcntl", fd);
+    return {};
+  }
+  OwnedProcesses& owned = OwnedProcesses::Of(info.Env());
+  if (!known) {
+    owned.AddUnknown(fd);
+    return info.Env().Undefined();
+  }
+  owned.Add(fd, pid);
   return Napi::Number::New(info.Env(), pid);
+}
+
+Napi::Value PdCheck(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int fd = arguments.Int32(0);
+  if (arguments.failed()) return {};
+  const int error = OwnedProcesses::Of(info.Env()).Check(fd);
+  if (error != 0) ThrowSystemError(info.Env(), error, "pdgetpid", fd);
+  return info.Env().Undefined();
 }
 
 Napi::Value PdClose(const Napi::CallbackInfo& info) {
@@ -101,6 +123,7 @@ Napi::Value SocketPair(const Napi::CallbackInfo& info) {
 
 void AddProcessDescriptor(Napi::Env env, Napi::Object exports) {
   AddFunction<PdAdopt>(env, exports, "pdAdopt");
+  AddFunction<PdCheck>(env, exports, "pdCheck");
   AddFunction<PdClose>(env, exports, "pdClose");
   AddFunction<PdKill>(env, exports, "pdKill");
   AddFunction<PdReap>(env, exports, "pdReap");

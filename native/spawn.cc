@@ -19,6 +19,7 @@
 #include <sys/procdesc.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,8 +32,10 @@
 #include "addon.h"
 #include "arguments.h"
 #include "child_calls.h"
+#include "environment.h"
 #include "event_thread.h"
 #include "executable.h"
+#include "held_descriptors.h"
 #include "owned_processes.h"
 #include "system_error.h"
 #include "unique_fd.h"
@@ -75,8 +78,9 @@ struct Failure {
 enum Extra { kFile, kDirectory, kJail, kStatus, kExtras };
 
 struct Order {
-  // Candidates for the file, tried in turn; or kFile.
+  // The file, or the places where a name is searched; or kFile.
   std::vector<std::string> files;
+  bool search = false;
   std::vector<char*> arguments;
   std::vector<char*> env;
   std::vector<std::string> texts;
@@ -207,19 +211,42 @@ void ArrangeDescriptors(Order* order) {
   }
 }
 
-// A file that is not there is looked for in the next place; one that may not be
-// executed too, but is what is reported in the end.
-bool IsElsewhere(int error) { return error == ENOENT || error == ENOTDIR || error == EACCES; }
+// Whether a name is searched further, after an error in one place, as execvp(3)
+// does: what is there and may not be executed is what is told in the end.
+bool IsElsewhere(const char* file, int* told) {
+  struct stat status;
+  switch (errno) {
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENOENT:
+    case ENOTDIR:
+      return true;
+    case EACCES:
+      // The file, or a directory on the way: then nobody knows of a file.
+      if (fstatat(AT_FDCWD, file, &status, 0) == 0) *told = EACCES;
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Tries each place until one succeeds; the child ends where none does.
+template <typename Attempt>
+void TryPlaces(Order* order, const char* syscall, Attempt attempt) {
+  int told = ENOENT;
+  for (const std::string& file : order->files) {
+    if (attempt(file.c_str())) return;
+    if (!order->search || !IsElsewhere(file.c_str(), &told)) Fail(order, syscall);
+  }
+  errno = told;
+  Fail(order, syscall);
+}
 
 void Execute(Order* order) {
-  int error = ENOENT;
-  for (const std::string& file : order->files) {
-    child_calls::Execute(file.c_str(), order->arguments.data(), order->env.data());
-    if (error != EACCES || !IsElsewhere(errno)) error = errno;
-    if (!IsElsewhere(errno)) break;
-  }
-  errno = error;
-  Fail(order, "execve");
+  TryPlaces(order, "execve", [order](const char* file) {
+    child_calls::Execute(file, order->arguments.data(), order->env.data());
+    return false;
+  });
 }
 
 // In capability mode the kernel misses the run-time linker of a dynamic
@@ -241,22 +268,16 @@ void CheckScript(Order* order, int fd) {
 
 // By descriptor, since paths end with capability mode.
 void OpenFile(Order* order) {
-  int error = ENOENT;
-  for (const std::string& file : order->files) {
-    order->extras[kFile] = open(file.c_str(), O_EXEC | O_CLOEXEC);
-    if (order->extras[kFile] >= 0) {
-      // A FIFO or a terminal may be executable too, and would be waited for.
-      const int readable = open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-      if (readable < 0) return;
-      CheckExecutable(order, readable);
-      close(readable);
-      return;
-    }
-    if (error != EACCES || !IsElsewhere(errno)) error = errno;
-    if (!IsElsewhere(errno)) break;
-  }
-  errno = error;
-  Fail(order, "open");
+  TryPlaces(order, "open", [order](const char* file) {
+    order->extras[kFile] = open(file, O_EXEC | O_CLOEXEC);
+    if (order->extras[kFile] < 0) return false;
+    // A FIFO or a terminal may be executable too, and would be waited for.
+    const int readable = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (readable < 0) return true;
+    CheckExecutable(order, readable);
+    close(readable);
+    return true;
+  });
 }
 
 void RunChild(void* argument) {
@@ -431,6 +452,7 @@ bool ReadOrder(const Napi::CallbackInfo& info, Order* order, bool* daemon) {
   }
   OrderReader reader(&arguments, info[0].As<Napi::Object>());
   for (const Napi::Value& file : reader.List("files")) order->files.push_back(reader.Text(file));
+  order->search = reader.Flag("search");
   order->extras[kFile] = reader.Descriptor("file");
   std::vector<Napi::Value> texts = reader.List("args");
   const size_t argument_count = texts.size();
@@ -578,7 +600,9 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   Napi::Array result = Napi::Array::New(env, 3);
   result.Set(0U, Napi::Number::New(env, pid));
   result.Set(1U, Napi::Number::New(env, fd));
-  result.Set(2U, Napi::Number::New(env, order.held ? status.release() : kNoDescriptor));
+  const int socket = order.held ? status.release() : kNoDescriptor;
+  if (socket >= 0) Environment::Of(env).held_descriptors->Keep(socket);
+  result.Set(2U, Napi::Number::New(env, socket));
   return result;
 }
 

@@ -92,7 +92,8 @@ const CONTRACT = {
   duplicateDescriptor: ['fd'],
   socketPair: [],
   findJail: ['name'],
-  pdAdopt: ['fd'],
+  pdAdopt: ['fd', 'boolean'],
+  pdCheck: ['fd'],
   pdClose: ['fd'],
   pdKill: ['fd', 'fd'],
   pdReap: ['fd'],
@@ -312,6 +313,7 @@ describe('arguments that TypeScript would have stopped', () => {
   test('an order that is not complete starts nothing', () => {
     const order: NativeSpawnOrder = {
       files: ['/bin/sh'],
+      search: false,
       file: -1,
       args: ['sh', '-c', 'exit 0'],
       env: [],
@@ -333,6 +335,7 @@ describe('arguments that TypeScript would have stopped', () => {
     };
     const wrong: Partial<Record<keyof NativeSpawnOrder, readonly unknown[]>> = {
       files: [null, 'x', [1], ['with\0null'], Array(1)],
+      search: [null, undefined, 1, 'yes'],
       file: [null, 'x', -2, 0.5, 2 ** 31, Number.NaN],
       args: [null, [3], ['with\0null']],
       env: [undefined, [{}], ['A=\0']],

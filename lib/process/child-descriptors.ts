@@ -5,9 +5,10 @@ import type { Socket } from 'node:net';
 import { native } from '../binding.ts';
 import { type FcntlCommand, fcntlMask } from '../capsicum/fcntls.ts';
 import { type IoctlCommand, ioctlNumbers, limitIoctls } from '../capsicum/ioctls.ts';
+import { isSandboxed } from '../capsicum/mode.ts';
 import { limitRights, type Right, Rights } from '../capsicum/rights.ts';
 import { type DescriptorLike, toFd } from '../descriptor.ts';
-import { checkInteger, checkObject, invalidArgType, invalidArgValue } from '../errors.ts';
+import { checkInteger, checkObject, invalidArgType, invalidArgValue, notInCapabilityMode } from '../errors.ts';
 import { streamOf } from './streams.ts';
 
 /** A descriptor for a child, with what the child may do with it. This process's own is not limited by it. */
@@ -163,6 +164,9 @@ export class OpenedDescriptors implements Disposable {
     }
     if (descriptor === 'ignore') {
       if (this.#nothing === undefined) {
+        if (isSandboxed()) {
+          throw notInCapabilityMode('open', "'ignore' is /dev/null: open it before, and give its descriptor instead.");
+        }
         this.#nothing = fs.openSync('/dev/null', 'r+');
         this.#childs.push(this.#nothing);
       }

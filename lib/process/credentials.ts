@@ -1,5 +1,6 @@
 import { native } from '../binding.ts';
-import { checkInteger, invalidArgType, invalidArgValue } from '../errors.ts';
+import { isSandboxed } from '../capsicum/mode.ts';
+import { checkInteger, invalidArgType, invalidArgValue, notInCapabilityMode } from '../errors.ts';
 
 /** Who a child is to be: ids, resolved before it starts. Null leaves a part as this process has it. */
 export interface Credentials {
@@ -23,9 +24,16 @@ function checkNameOrId(name: string, value: unknown): asserts value is string | 
   if (value.includes('\0')) throw invalidArgValue(name, value, 'must be a string without null bytes');
 }
 
+/** The databases are files, and what is read of them there would be the libraries' idea of nothing. */
+function refuseLookUp(syscall: string): void {
+  if (isSandboxed())
+    throw notInCapabilityMode(syscall, 'Nobody becomes somebody else in capability mode, nor is looked up.');
+}
+
 function groupId(name: string, group: unknown): number {
   checkNameOrId(name, group);
   if (typeof group === 'number') return group;
+  refuseLookUp('getgrnam_r');
   const gid = native('getgrnam').lookUpGroup(group);
   if (gid === undefined) throw invalidArgValue(name, group, 'is not the name of a group');
   return gid;
@@ -41,8 +49,10 @@ export function resolveCredentials(user: unknown, group: unknown, groups: unknow
   if (user !== undefined) {
     checkNameOrId('options.user', user);
     // The database says a user's group; who gives both as numbers needs no database.
-    const found = typeof user === 'number' && gid !== null ? undefined : native('getpwnam').lookUpUser(user);
-    if (found === undefined && (typeof user === 'string' || gid === null)) {
+    const looksUp = typeof user === 'string' || gid === null;
+    if (looksUp) refuseLookUp(typeof user === 'string' ? 'getpwnam_r' : 'getpwuid_r');
+    const found = looksUp ? native('getpwnam').lookUpUser(user) : undefined;
+    if (found === undefined && looksUp) {
       const advice = typeof user === 'string' ? '' : '; give options.group too';
       throw invalidArgValue('options.user', user, `is not a user of this system${advice}`);
     }

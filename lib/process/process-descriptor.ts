@@ -34,6 +34,9 @@ function lacking(error: unknown, fd: number, right: Right): Error {
   return refused ? withMore(error, `: the process descriptor lacks '${right}'`) : (error as Error);
 }
 
+/** Who holds a process by which number, in this thread: more than one where it was adopted again. */
+const holders = new Map<number, Set<ProcessDescriptor>>();
+
 /** Makes the descriptor of a process that `spawn` has started; the class alone can. */
 export let describeStarted: (started: StartedProcess) => ProcessDescriptor;
 
@@ -49,6 +52,12 @@ export let describeStarted: (started: StartedProcess) => ProcessDescriptor;
  * descriptor of a process goes: also at the end of this process, or of the worker thread that started it (which there
  * needs the right `pdgetpid`, to make sure that the number is still this descriptor's). After the
  * process has ended its descriptor stays open until `close()`.
+ *
+ * The descriptor is this object's to close. Where it was closed some other way (`fs.closeSync()`) and its number has come to
+ * be another's, the object does nothing to that one: every call is `EBADF`, once the package has given the number to
+ * another process the object counts as closed. An `exited` that was pending cannot be told of such a close. Whether the number is still
+ * this process's is asked of the kernel, which needs the right `pdgetpid`; without it only the package's own descriptors
+ * are told apart.
  *
  * @see [pdfork(2)](https://man.freebsd.org/cgi/man.cgi?query=pdfork&sektion=2)
  * @since FreeBSD 14.0
@@ -86,10 +95,13 @@ export class ProcessDescriptor implements Disposable {
     this.stdout = stdout ?? null;
     this.stderr = stderr ?? null;
     if (signal !== undefined) this.#obey(signal);
+    this.#hold();
   }
 
   static {
     describeStarted = (started) => {
+      // Its number was nobody's a moment ago.
+      for (const stale of holders.get(started.fd) ?? []) stale.#letGo();
       const process = new ProcessDescriptor(started);
       process.#observe();
       return process;
@@ -97,8 +109,12 @@ export class ProcessDescriptor implements Disposable {
   }
 
   /**
-   * Takes over a process descriptor received from elsewhere: inherited, or passed through a UNIX socket. It is closed with
-   * the object. Learning of the end needs the right `event`; not having it is an error only of `exited` and `wait`.
+   * Takes over a process descriptor received from elsewhere: inherited, or passed through a UNIX socket. It becomes
+   * close-on-exec, and is closed with the object. Learning of the end needs the right `event`; not having it is an error
+   * only of `exited` and `wait`.
+   *
+   * Two objects may have one descriptor: closing either closes both. Without the right `pdgetpid` nobody can say that it is
+   * the same, and the objects from before count as closed.
    *
    * @throws `EBADF` when the descriptor is not open or not one of a process; `ERR_INVALID_ARG_VALUE` when it is another one
    * that lacks the right `pdgetpid`, where that can be found out: in capability mode it cannot
@@ -115,12 +131,13 @@ export class ProcessDescriptor implements Disposable {
     const number = toFd(fd);
     const none = { fd: number, pid: undefined, streams: [], signal: undefined };
     try {
-      return new ProcessDescriptor({ ...none, pid: native('pdgetpid').pdAdopt(number) });
+      return new ProcessDescriptor({ ...none, pid: native('pdgetpid').pdAdopt(number, false) });
     } catch (error) {
       // Not allowed to be told is not EBADF: it may be one all the same. The inventory knows, outside capability mode.
       if ((error as NodeJS.ErrnoException).code !== 'ENOTCAPABLE') throw error;
       const kind = listDescriptors().find((descriptor) => descriptor.fd === number)?.kind;
       if (kind !== 'process' && !isSandboxed()) throw invalidArgValue('fd', fd, 'is not a process descriptor');
+      native('pdgetpid').pdAdopt(number, true);
       return new ProcessDescriptor(none);
     }
   }
@@ -141,8 +158,10 @@ export class ProcessDescriptor implements Disposable {
   /**
    * How the process ended: settles once. Until then it keeps the event loop alive, unless `unref()` was called.
    *
-   * Rejects with `ENOTCAPABLE` when the descriptor lacks the right `event`, and with `ERR_INVALID_STATE` when it is closed
-   * before the end is known.
+   * Rejects with `ENOTCAPABLE` when the descriptor lacks the right `event`, with `ERR_INVALID_STATE` when it is closed
+   * before the end is known, and when `signal` of `spawn` has aborted and the process cannot be signalled with why: `EPERM`
+   * where it is somebody else's by now, `ENOTCAPABLE` without the right `pdkill`. The process goes on then; `close()` ends
+   * it.
    *
    * @see [kevent(2)](https://man.freebsd.org/cgi/man.cgi?query=kevent&sektion=2), EVFILT_PROCDESC
    */
@@ -177,7 +196,7 @@ export class ProcessDescriptor implements Disposable {
    *
    * @param signal its name or number
    * @throws `ESRCH` when the end of the process is known (before, a signal to one that has ended does nothing); `ENOTCAPABLE` when the descriptor lacks the right `pdkill`; `EPERM` when
-   * it is somebody else's process
+   * it is somebody else's process; `EBADF` when the number is another's now
    * @see [pdkill(2)](https://man.freebsd.org/cgi/man.cgi?query=pdkill&sektion=2)
    */
   kill(signal: NodeJS.Signals | number = 'SIGTERM'): void {
@@ -212,17 +231,13 @@ export class ProcessDescriptor implements Disposable {
   /**
    * Closes the descriptor, and the streams with what has not been read. Kills the process, with SIGKILL, unless it has
    * ended, was started as `daemon`, or others hold its descriptor too. A second call does nothing.
+   *
+   * @throws `EBADF` when it was closed some other way, and nothing is closed then
    */
   close(): void {
     const fd = this.#fd;
     if (fd === -1) return;
-    this.#fd = -1;
-    this.#finish(() => ({
-      error: invalidState(
-        'The process descriptor was closed before its process had ended: nobody can tell how it will',
-      ),
-    }));
-    for (const stream of [this.stdin, this.stdout, this.stderr]) stream?.destroy();
+    for (const holder of holders.get(fd) ?? []) holder.#letGo();
     native('close').pdClose(fd);
   }
 
@@ -237,9 +252,32 @@ export class ProcessDescriptor implements Disposable {
     return `ProcessDescriptor { fd: ${this.#fd}, pid: ${this.#pid ?? 'unknown'}${state} }`;
   }
 
+  /** The number, which is this process's still. */
   #open(): number {
     if (this.#fd === -1) throw invalidArgValue('this', this, 'is closed');
+    native('pdgetpid').pdCheck(this.#fd);
     return this.#fd;
+  }
+
+  /** Joins those who hold the same process. Who held another by the number holds nothing: it was closed past them. */
+  #hold(): void {
+    const others = holders.get(this.#fd) ?? new Set();
+    for (const other of others) if (other.#pid === undefined || other.#pid !== this.#pid) other.#letGo();
+    holders.set(this.#fd, others.add(this));
+  }
+
+  /** Counts as closed from now on. */
+  #letGo(): void {
+    const others = holders.get(this.#fd);
+    others?.delete(this);
+    if (others?.size === 0) holders.delete(this.#fd);
+    this.#fd = -1;
+    this.#finish(() => ({
+      error: invalidState(
+        'The process descriptor was closed before its process had ended: nobody can tell how it will',
+      ),
+    }));
+    for (const stream of [this.stdin, this.stdout, this.stderr]) stream?.destroy();
   }
 
   #keepLoop(keep: boolean): this {
@@ -253,9 +291,9 @@ export class ProcessDescriptor implements Disposable {
       try {
         this.kill();
       } catch (error) {
-        // It was faster, or its rights were taken away, which the caller has done.
-        const { code } = error as NodeJS.ErrnoException;
-        if (code !== 'ESRCH' && code !== 'ENOTCAPABLE') throw error;
+        if ((error as NodeJS.ErrnoException).code === 'ESRCH') return;
+        // Nobody is there to throw to but who waits for an end that does not come.
+        this.#finish(() => ({ error: withMore(error, ': the process goes on although it was to be ended') }));
       }
     };
     signal.addEventListener('abort', kill, { once: true });
@@ -289,7 +327,7 @@ export class ProcessDescriptor implements Disposable {
   #ended(status: number): void {
     let usage: number[] | undefined;
     try {
-      [, ...usage] = native('pdwait').pdReap(this.#fd);
+      [, ...usage] = native('pdwait').pdReap(this.#open());
     } catch {
       // Somebody has waited for it already, or may wait for it and we may not: the status is known all the same.
     }

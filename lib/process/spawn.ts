@@ -1,4 +1,3 @@
-import fs from 'node:fs';
 import { abortError } from '../abort-error.ts';
 import { native } from '../binding.ts';
 import { getRights } from '../capsicum/rights.ts';
@@ -90,6 +89,7 @@ function start(
   try {
     return native('pdfork').spawn({
       files: spawn.files,
+      search: typeof file === 'string' && !file.includes('/'),
       file: typeof file === 'number' ? file : -1,
       args: spawn.args,
       env: spawn.env,
@@ -202,7 +202,7 @@ function startChecked(checked: CheckedSpawn, holding: Holding): { process: Proce
   } catch (error) {
     // Nobody would hold the process: a strange AbortSignal, or a runtime that has no room for a stream.
     native('close').pdClose(fd);
-    if (socket !== -1) fs.closeSync(socket);
+    if (socket !== -1) native('close').closeHeld(socket);
     opened.abandon();
     throw error;
   }
@@ -234,6 +234,6 @@ export class HeldProcess implements Disposable {
   [Symbol.dispose](): void {
     const socket = this.#socket;
     this.#socket = -1;
-    if (socket !== -1) fs.closeSync(socket);
+    if (socket !== -1) native('close').closeHeld(socket);
   }
 }

@@ -47,6 +47,13 @@ std::vector<pid_t>& Orphans() {
   return orphans;
 }
 
+// The processes of other parents, by descriptor: the host forgets their numbers
+// when they are reaped.
+std::unordered_map<int, pid_t>& Adopted() {
+  static auto& adopted = *new std::unordered_map<int, pid_t>();
+  return adopted;
+}
+
 int Fail(int error) {
   errno = error;
   return -1;
@@ -90,6 +97,7 @@ std::optional<pid_t> HostsAnswer(int fd) {
     if (sscanf(line, "Pid: %d", &number) == 1) pid = number;
   }
   fclose(file);
+  errno = 0;
   return pid;
 }
 
@@ -97,10 +105,17 @@ std::optional<pid_t> HostsAnswer(int fd) {
 
 std::optional<pid_t> simulation::ProcessOf(int fd) {
   const std::optional<pid_t> answer = HostsAnswer(fd);
-  if (!answer) return std::nullopt;
+  // The look needs a descriptor; the kernel's does not.
+  if (!answer && errno != EMFILE && errno != ENFILE) return std::nullopt;
   const std::lock_guard lock(processes_mutex);
-  const auto found = Processes().find(fd);
-  return found == Processes().end() ? answer : found->second.pid;
+  const auto own = Processes().find(fd);
+  if (answer && *answer > 0) {
+    if (own == Processes().end()) Adopted()[fd] = *answer;
+    return answer;
+  }
+  if (own != Processes().end()) return own->second.pid;
+  const auto adopted = Adopted().find(fd);
+  return adopted == Adopted().end() ? answer : adopted->second;
 }
 
 bool simulation::IsOwnChild(int fd) {
@@ -124,6 +139,7 @@ std::optional<int> simulation::ExitStatusOf(int fd) {
 void simulation::ProcessClosed(int fd) {
   const std::lock_guard lock(processes_mutex);
   ReapOrphans();
+  Adopted().erase(fd);
   const auto found = Processes().find(fd);
   if (found == Processes().end()) return;
   const Process process = found->second;
@@ -173,6 +189,7 @@ pid_t pdfork(int* fd, int flags) {
   simulation::DescriptorTable().Forget(descriptor);
   const std::lock_guard lock(processes_mutex);
   ReapOrphans();
+  Adopted().erase(descriptor);
   Processes()[descriptor] = Process{pid, (flags & PD_DAEMON) != 0};
   *fd = descriptor;
   return pid;

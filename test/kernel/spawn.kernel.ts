@@ -5,10 +5,10 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { getRights, limitRights, listDescriptors, ProcessDescriptor, spawn } from 'freebsd-capsule';
 import { caught } from '../support/caught.ts';
-import { onlyTheseAreOpen, openDescriptors, temporaryDirectory } from '../support/descriptors.ts';
+import { temporaryDirectory } from '../support/descriptors.ts';
 import { childOutcome, inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
-import { childProcesses, eventually } from '../support/processes.ts';
+import { eventually } from '../support/processes.ts';
 import {
   findHelper,
   requireFreeBSD,
@@ -18,42 +18,7 @@ import {
   requireUnjailed,
   requireUnprivileged,
 } from '../support/requirements.ts';
-
-type Options = NonNullable<Parameters<typeof spawn>[2]>;
-
-/** Reads a stream of a child to its end. */
-async function text(stream: AsyncIterable<unknown> | null): Promise<string> {
-  let all = '';
-  for await (const chunk of stream ?? []) all += String(chunk);
-  return all;
-}
-
-/** Runs a shell script to its end. */
-async function shell(script: string, options: Options = {}) {
-  using child = spawn('/bin/sh', ['-c', script], options);
-  const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), child.exited]);
-  return { stdout, stderr, code: status.code, signal: status.signal };
-}
-
-/** Opens what is opened once and stays, in the runtime too, so that counting finds only leaks. */
-async function warm(): Promise<void> {
-  await shell('exit 0');
-  childProcesses();
-}
-
-/** Runs `body` and makes sure that it leaves neither a descriptor nor a process. */
-async function leavingNothing(body: () => void | Promise<void>): Promise<void> {
-  await warm();
-  const descriptors = openDescriptors();
-  const children = childProcesses();
-  await body();
-  await onlyTheseAreOpen(descriptors);
-  await eventually(() => childProcesses().length <= children.length, 5000);
-  assert.deepEqual(
-    childProcesses().filter((pid) => !children.includes(pid)),
-    [],
-  );
-}
+import { leavingNothing, type Options, shell, text } from '../support/spawned.ts';
 
 kernelTest('spawn() runs a program, feeds it and tells how it ended', async () => {
   await leavingNothing(async () => {
