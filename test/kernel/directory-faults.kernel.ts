@@ -314,9 +314,19 @@ faultTest('an abort ends a long read and a long write in the middle, and nothing
     return controller.signal;
   };
   // Before anything, while it is opened, and while it is read: no abort may pass for the end of the file.
+  const cutShort: number[] = [];
   for (const turns of [0, 1, 2, 5, 10, 20]) {
-    await assert.rejects(directory.readFile('large', { signal: aborting(turns) }), { code: 'ABORT_ERR' }, `${turns}`);
+    const read = directory.readFile('large', { signal: aborting(turns) });
+    // Bun can have read everything before it gets to a late turn.
+    const outcome = await read.then(
+      ({ length }) => length,
+      (error: unknown) => error,
+    );
+    if (outcome === length) continue;
+    assert.equal((outcome as NodeJS.ErrnoException).code, 'ABORT_ERR', `${turns}`);
+    cutShort.push(turns);
   }
+  assert.deepEqual(cutShort.slice(0, 2), [0, 1]);
   const data = Buffer.alloc(64 * 1024 * 1024);
   await assert.rejects(directory.writeFile('written', data, { signal: aborting(2) }), { name: 'AbortError' });
   assert.ok(fs.statSync(place.path('written')).size < data.length);
