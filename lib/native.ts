@@ -150,8 +150,16 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
   jailParameters(): NativeJailParameter[];
   /** `security.jail.jailed`. */
   isJailed(): boolean;
-  /** kern.proc: the number and the session of each process of a jail, one after the other. EPERM in capability mode. */
-  jailProcesses(jid: number): number[];
+  /**
+   * kern.proc: the number, the session and the jail (0: this process's) of each process that this one sees, one after the
+   * other. EPERM in capability mode.
+   */
+  processes(): number[];
+  /**
+   * kern.proc.filedesc: the directories that a process has open or works in (`jid` 0; `fd` negative for its working, root
+   * and jail directory), and its jail descriptors. ESRCH when it is gone.
+   */
+  processWays(pid: number): { readonly fd: number; readonly jid: number; readonly path: string }[];
 
   /** setrlimit(2) RLIMIT_CORE to 0, read back. */
   disableCoreDumps(): void;

@@ -266,6 +266,13 @@ void RunChild(void* argument) {
   ArrangeDescriptors(order);
   for (const Limit& limit : order->limits) {
     if (setrlimit(limit.resource, &limit.values) != 0) Fail(order, "setrlimit");
+    if (limit.resource != RLIMIT_CORE) continue;
+    // What capsules rest on is read back; others the kernel may cut to its own limits.
+    struct rlimit now = {};
+    if (getrlimit(limit.resource, &now) != 0) Fail(order, "getrlimit");
+    if (now.rlim_cur == limit.values.rlim_cur && now.rlim_max == limit.values.rlim_max) continue;
+    errno = EINVAL;
+    Fail(order, "setrlimit");
   }
   if (order->no_new_privileges) {
     Control(order, PROC_NO_NEW_PRIVS_CTL, PROC_NO_NEW_PRIVS_ENABLE, PROC_NO_NEW_PRIVS_STATUS,

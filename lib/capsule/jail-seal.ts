@@ -131,12 +131,68 @@ export function verifySealed(
   );
 }
 
-/** The processes of a jail, with the session of each: those that this one may see. 0 is the jail that this process is in. */
-export function processesOf(jid: number): Map<number, number> {
-  const numbers = native('sysctl').jailProcesses(jid);
-  const processes = new Map<number, number>();
-  for (let i = 0; i + 1 < numbers.length; i += 2) processes.set(numbers[i] as number, numbers[i + 1] as number);
-  return processes;
+/** One process. */
+interface ProcessRecord {
+  readonly pid: number;
+  readonly session: number;
+  /** The jail it is in; 0 is the one that this process is in. */
+  readonly jid: number;
+}
+
+/** All processes that this one may see. */
+export function allProcesses(): ProcessRecord[] {
+  const numbers = native('sysctl').processes();
+  return Array.from({ length: numbers.length / 3 }, (_, index) => {
+    const [pid, session, jid] = numbers.slice(3 * index, 3 * index + 3) as [number, number, number];
+    return { pid, session, jid };
+  });
+}
+
+/** The processes of a jail: those that this one may see. */
+export function processesOf(jid: number): number[] {
+  return allProcesses()
+    .filter((process) => process.jid === jid)
+    .map(({ pid }) => pid);
+}
+
+/** Whether no process of a jail is in a session with one that is not: within a session everybody may send SIGCONT. */
+export function hasOwnSessions(jid: number): boolean {
+  const processes = allProcesses();
+  const sessions = new Set(processes.filter((process) => process.jid === jid).map(({ session }) => session));
+  return !processes.some((process) => process.jid !== jid && sessions.has(process.session));
+}
+
+/** Whether this process is in a session with no other. */
+export function isAloneInSession(): boolean {
+  const processes = allProcesses();
+  const own = processes.find(({ pid }) => pid === process.pid)?.session;
+  return processes.filter(({ session }) => session === own).length === 1;
+}
+
+/**
+ * Throws when a process of a jail has a way out of it: the descriptor of a jail, or a directory that is not under the
+ * jail's root. Attaching refuses those it comes with; a UNIX socket can bring more.
+ */
+export function checkNoneLeadOut(jid: number, root: string): void {
+  const under = root === '/' ? '/' : `${root}/`;
+  for (const pid of processesOf(jid)) {
+    for (const way of waysOf(pid)) {
+      if (way.jid === 0 && (way.path === root || way.path.startsWith(under))) continue;
+      const what = way.jid === 0 ? `the directory ${way.path === '' ? 'of unknown path' : way.path}` : `jail ${way.jid}`;
+      const where = way.fd < 0 ? 'works in' : `has, as descriptor ${way.fd},`;
+      throw invalidState(`Process ${pid} ${where} ${what}, which leads out of jail ${jid}`);
+    }
+  }
+}
+
+function waysOf(pid: number): ReturnType<ReturnType<typeof native>['processWays']> {
+  try {
+    return native('sysctl').processWays(pid);
+  } catch (error) {
+    // It has ended meanwhile.
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return [];
+    throw error;
+  }
 }
 
 const OTHERS_SEARCH = 0o011;

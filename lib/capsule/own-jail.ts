@@ -13,6 +13,7 @@ import {
   checkJailSeal,
   checkUnsealed,
   fileFacts,
+  isAloneInSession,
   type JailSealOptions,
   processesOf,
   sealedValues,
@@ -36,7 +37,7 @@ export class OwnJail implements Disposable {
   readonly #parameters: JailParameters;
   readonly #wanted: Map<string, boolean | number>;
   readonly #requirements: ReturnType<typeof checkRequirements>;
-  readonly #facts: Omit<Facts, 'parameters' | 'ownSessions'>;
+  readonly #facts: Omit<Facts, 'parameters' | 'processes'>;
   readonly #root: string;
   readonly #switchesUser: boolean;
   #current: Jail | undefined;
@@ -62,11 +63,12 @@ export class OwnJail implements Disposable {
     this.#facts = {
       nested: isJailed(),
       untraceable: !plan.debugger,
+      // Found out now: from inside, the others of a session are not to be seen. Who is alone in his stays so until the end.
+      ownSessions: isAloneInSession(),
       owned: false,
       ...fileFacts(this.#root),
     };
-    // A session of one's own cannot be had by the leader of a process group, so it is not assumed.
-    this.#grade(this.#wanted, false);
+    this.#grade(this.#wanted);
   }
 
   /** The jail, once it is entered: in capability mode nobody can ask any more. */
@@ -100,9 +102,8 @@ export class OwnJail implements Disposable {
       return { jid: made.jid, name: name ?? String(made.jid) };
     });
     this.#current = Jail.current();
-    // Its queue has to be there before descriptors are limited.
-    const binding = native('kevent');
-    binding.unwatchEvent(binding.watchEvent('jail', 0, () => {}));
+    // Before descriptors are limited, its queue included. What the seal sets itself is no event: see seal().
+    this.evidence.watch('jail', 0, ['attach', 'child', 'remove']);
     return `jail ${this.#jid} (jail_set(2) JAIL_CREATE | JAIL_ATTACH)`;
   }
 
@@ -110,20 +111,18 @@ export class OwnJail implements Disposable {
   seal(): SealedJail {
     const key = { fd: this.#fd };
     if (this.#switchesUser && this.#wanted.get(SUSER) === false) setAll(key, this.#jid, new Map([[SUSER, false]]));
-    this.evidence.watch('jail', 0, ['attach', 'set', 'child', 'remove']);
+    this.evidence.watch('jail', 0, ['set']);
     const parameters = verifySealed(key, this.#jid, this.#wanted);
     // What is in the jail of whoever asks has number 0.
     const processes = processesOf(0);
-    if (processes.size !== 1 || !processes.has(process.pid)) {
-      throw invalidState(
-        `Jail ${this.#jid} was to have this process alone, and has: ${[...processes.keys()].join(', ')}`,
-      );
+    if (processes.length !== 1 || processes[0] !== process.pid) {
+      throw invalidState(`Jail ${this.#jid} was to have this process alone, and has: ${processes.join(', ')}`);
     }
     this.#close();
     // From inside the root of a jail reads as '/', and its name as '0'.
     parameters.set('path', this.#root);
     parameters.set('name', this.#parameters.name ?? String(this.#jid));
-    const properties = this.#grade(parameters, processes.get(process.pid) === process.pid);
+    const properties = this.#grade(parameters, processes);
     return { jid: this.#jid, parameters: Object.fromEntries(parameters), properties };
   }
 
@@ -139,9 +138,9 @@ export class OwnJail implements Disposable {
     if (fd !== -1) native('close').retireDescriptor(fd);
   }
 
-  #grade(values: ReadonlyMap<string, JailValue>, ownSessions: boolean) {
+  #grade(values: ReadonlyMap<string, JailValue>, processes?: readonly number[]) {
     const parameters = new Map<string, JailValue>([['path', this.#root], ...values]);
-    const properties = gradeCapsule({ ...this.#facts, parameters, ownSessions });
+    const properties = gradeCapsule({ ...this.#facts, parameters, processes });
     requireGrades(properties, this.#requirements);
     return properties;
   }

@@ -9,8 +9,10 @@ import { Capsule, type JailCapsule } from './capsule.ts';
 import { Evidence } from './evidence.ts';
 import {
   checkJailSeal,
+  checkNoneLeadOut,
   claimJail,
   fileFacts,
+  hasOwnSessions,
   type JailSealOptions,
   processesOf,
   readSealed,
@@ -75,9 +77,10 @@ function checkSealable(jid: number, values: ReadonlyMap<string, JailValue>): voi
   if (values.get('children.cur') !== 0) {
     throw invalidState(`Jail ${jid} has jails in it, which a seal of this one does not seal: remove them first`);
   }
-  if (processesOf(jid).size === 0) {
+  if (processesOf(jid).length === 0) {
     throw invalidState(`Jail ${jid} has no process, and a sealed jail ends with its last one: start its program first`);
   }
+  checkNoneLeadOut(jid, values.get('path') as string);
 }
 
 /** `Jail#seal` and `JailDescriptor#seal`, which tell the steps. */
@@ -108,12 +111,12 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
     const key = { fd: descriptor.fd };
     const { parent } = descriptor.get('parent');
     const grade = (parameters: ReadonlyMap<string, JailValue>): PropertyTable => {
-      const processes = processesOf(jid);
       return gradeCapsule({
         parameters,
+        processes: processesOf(jid),
         nested: parent !== 0 || isJailed(),
         untraceable: false,
-        ownSessions: [...processes.values()].every((session) => processes.has(session)),
+        ownSessions: hasOwnSessions(jid),
         owned: 'owned' in target && target.owned,
         ...fileFacts(parameters.get('path') as string),
       });
@@ -144,11 +147,12 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
 
     steps.begin('verify');
     const parameters = verifySealed(key, jid, wanted);
+    checkNoneLeadOut(jid, parameters.get('path') as string);
     const properties = grade(parameters);
     requireGrades(properties, requirements);
     const [first] = evidence.events;
     if (first !== undefined) throw invalidState(`The jail was tampered with while it was sealed: ${first.type}`);
-    steps.done(`${parameters.size} parameters read back`);
+    steps.done(`${parameters.size} parameters read back; no process has a directory or a jail open that leads out`);
 
     const binding = native('jail_set');
     const report = new SealReport({

@@ -36,6 +36,8 @@ async function supervise({ command, options, killAt }: SupervisorOrder): Promise
   say({ jid: jail.jid, pid: capsule.process.pid as number, properties: jail.properties });
   if (killAt === 'end') process.kill(process.pid, 'SIGKILL');
   process.stdin.resume().on('end', () => process.exit());
+  // As in any busy program, there is a system call now and then: whoever traces it waits for one.
+  setInterval(() => {}, 100).unref();
   for await (const event of capsule.tampering()) say({ event });
 }
 

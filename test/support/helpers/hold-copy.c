@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,14 +29,19 @@ struct remote_call {
 };
 
 static void call(int request, pid_t pid, void* address, int data) {
-  // EBUSY: it has not come to its stop yet.
-  for (int turn = 0; turn < 1000; turn++) {
-    if (ptrace(request, pid, address, data) == 0) return;
-    if (errno != EBUSY) break;
-    usleep(10000);
-  }
+  if (ptrace(request, pid, address, data) == 0) return;
   fprintf(stderr, "ptrace %d: %d\n", request, errno);
   exit(1);
+}
+
+// Another system call can be made where one has just ended; in the middle of one
+// that waits it is EBUSY. The first thread whose call ends will do.
+static void wait_for_end_of_call(pid_t pid) {
+  int status;
+  call(PT_TO_SCX, pid, (void*)1, 0);
+  if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status)) exit(1);
+  // A signal came first: it is kept back, and the next stop looked at.
+  if (WSTOPSIG(status) != SIGTRAP) wait_for_end_of_call(pid);
 }
 
 int main(int count, char** arguments) {
@@ -44,6 +50,7 @@ int main(int count, char** arguments) {
   int status;
   call(PT_ATTACH, pid, NULL, 0);
   if (waitpid(pid, &status, 0) != pid) return 1;
+  wait_for_end_of_call(pid);
   // The copy is traced, and so stopped, from its beginning.
   call(PT_FOLLOW_FORK, pid, NULL, 1);
   struct remote_call request = {{0, 0}, 0, SYS_fork, 0, NULL};
