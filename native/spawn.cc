@@ -308,6 +308,10 @@ void RunChild(void* argument) {
   if (order->extras[kFile] >= 0) {
     unsigned int mode = 0;
     if (cap_getmode(&mode) != 0) Fail(order, "cap_getmode");
+    if (order->capability_mode && mode == 0) {
+      errno = EINVAL;
+      Fail(order, "cap_enter");
+    }
     if (mode != 0) {
       CheckExecutable(order, order->extras[kFile]);
     } else {

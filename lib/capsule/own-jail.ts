@@ -66,6 +66,8 @@ export class OwnJail implements Disposable {
       // Found out now: from inside, the others of a session are not to be seen. Who is alone in his stays so until the end.
       ownSessions: isAloneInSession(),
       owned: false,
+      // The last step of the seal, without which there is no capsule.
+      capabilityMode: true,
       ...fileFacts(this.#root),
     };
     this.#grade(this.#wanted);

@@ -91,11 +91,14 @@ export interface Facts {
   readonly closedDirectory: string | undefined;
   /** Whether its /dev has the machine's memory and disks. */
   readonly allDevices: boolean;
+  /** Whether every process in it is in capability mode. */
+  readonly capabilityMode: boolean;
 }
 
 /** Grades a capsule. */
 export function gradeCapsule(facts: Facts): PropertyTable {
-  const { parameters, processes, nested, untraceable, ownSessions, owned, closedDirectory, allDevices } = facts;
+  const { parameters, processes, nested, untraceable, ownSessions, owned, closedDirectory, allDevices, capabilityMode } =
+    facts;
   const is = (name: string) => parameters.get(name) === true;
   const said = (...names: string[]) =>
     names.map((name) => `${name}=${parameters.has(name) ? String(parameters.get(name)) : 'not there'}`).join(', ');
@@ -105,6 +108,15 @@ export function gradeCapsule(facts: Facts): PropertyTable {
     holds ? cell('enforced', mechanism, value) : cell('open', otherwise, value);
 
   const jailed = `security.jail.jailed=${nested ? 1 : 0}`;
+  // Of all that a process inside can reach for, nothing is without a name.
+  const inner = (jailAlone: Cell): Cell =>
+    capabilityMode
+      ? cell(
+          'enforced',
+          'capability mode: ECAPMODE for every call that names a jail, a process or a file',
+          `cap_getmode=1, ${jailAlone.value}`,
+        )
+      : jailAlone;
   // Root of another jail that is not around this one does not know it: it is looked for below the own jail alone.
   const outer = (around: Cell): Cell =>
     nested
@@ -136,34 +148,34 @@ export function gradeCapsule(facts: Facts): PropertyTable {
 
   return {
     unseal: {
-      inside: cell(
+      inside: inner(cell(
         'enforced',
         'jail_set(2) does not find the own jail (ENOENT); kern.securelevel only rises; no jail can be made (EPERM)',
         oneWay,
-      ),
+      )),
       unprivileged: cell('enforced', `jail_set(2): ${bearer}`, oneWay),
       outerRoot: outer(evident('jail_set(2) lowers securelevel to that of its jail', oneWay)),
       hostRoot: evident('jail_set(2) lowers securelevel', oneWay),
     },
     attach: {
-      inside: cell('enforced', 'jail_attach(2) and jail_get(2) do not find the own jail, so nobody is let in', within),
+      inside: inner(cell('enforced', 'jail_attach(2) and jail_get(2) do not find the own jail, so nobody is let in', within)),
       unprivileged: cell('enforced', `jail_attach(2): ${bearer}`, within),
       outerRoot: outer(evident('jail_attach(2)', within)),
       hostRoot: evident('jail_attach(2)', within),
     },
     see: {
-      inside: cell('enforced', border, within),
+      inside: inner(cell('enforced', border, within)),
       unprivileged: cell('open', 'jail_get(2) and, while security.bsd.see_jail_proc is 1, kern.proc', said('name')),
       outerRoot: outer(cell('open', 'kern.proc', within)),
       hostRoot: cell('open', 'kern.proc', within),
     },
     signal: {
-      inside: when(
+      inside: inner(when(
         ownSessions,
         `${border}; its sessions are its own, so that no SIGCONT goes out in them`,
         'SIGCONT to a process of the same session',
         sessions,
-      ),
+      )),
       unprivileged: when(
         noTampering && ownSessions,
         `${sameUser}; its sessions are its own, so that no SIGCONT comes from theirs`,
@@ -177,7 +189,7 @@ export function gradeCapsule(facts: Facts): PropertyTable {
       hostRoot: cell('open', 'kill(2)', within),
     },
     debug: {
-      inside: cell('enforced', border, within),
+      inside: inner(cell('enforced', border, within)),
       unprivileged: when(
         noTampering || untraceable,
         [...(untraceable ? ['PROC_TRACE_CTL_DISABLE_EXEC: EPERM'] : []), ...(noTampering ? [sameUser] : [])].join('; '),
@@ -195,29 +207,29 @@ export function gradeCapsule(facts: Facts): PropertyTable {
       hostRoot: cell('open', 'ptrace(2)', tracing),
     },
     reschedule: {
-      inside: cell('enforced', border, within),
+      inside: inner(cell('enforced', border, within)),
       unprivileged: when(noTampering, sameUser, sameUserMay, said(tampering)),
       outerRoot: outer(cell('open', 'setpriority(2), cpuset(2)', within)),
       hostRoot: cell('open', 'setpriority(2), cpuset(2)', within),
     },
     weaken: {
-      inside: when(
+      inside: inner(when(
         noDebugSysctl,
         'jail_set(2) does not find the own jail (ENOENT); sysctls that loosen need a privilege or a lower securelevel',
         'root inside turns security.bsd.unprivileged_proc_debug on, which a securelevel of 1 prevents',
         said('securelevel', 'allow.suser'),
-      ),
+      )),
       unprivileged: cell('enforced', `jail_set(2): ${bearer}`, loosened),
       outerRoot: outer(evident('jail_set(2) gives what its own jail has', loosened)),
       hostRoot: evident('jail_set(2)', loosened),
     },
     fileSystem: {
-      inside: when(
+      inside: inner(when(
         confined,
         'its root directory is not that of the machine, and it has no directory open outside of it',
         root === '/' ? 'its root directory is that of the machine' : 'its /dev has memory and disks',
         said('path', 'enforce_statfs'),
-      ),
+      )),
       unprivileged: when(
         closedDirectory !== undefined,
         'a directory that root alone may search is in the way',

@@ -116,6 +116,7 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
         processes: processesOf(jid),
         nested: parent !== 0 || isJailed(),
         untraceable: false,
+        capabilityMode: false,
         ownSessions: hasOwnSessions(jid),
         owned: 'owned' in target && target.owned,
         ...fileFacts(parameters.get('path') as string),

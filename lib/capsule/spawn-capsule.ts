@@ -62,6 +62,7 @@ export interface Order {
   /** What the step `seal` sets. */
   readonly updates: Map<string, JailValue>;
   readonly requirements: ReturnType<typeof checkRequirements>;
+  readonly capabilityMode: boolean;
   readonly configure: ((jail: JailDescriptor) => unknown) | undefined;
   /** What `spawn()` is asked, once the jail has a descriptor. */
   spawn(jail: JailDescriptor): CheckedSpawn;
@@ -118,12 +119,13 @@ export function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOp
   checkDescriptors(checked);
   const sealed = sealedValues(checkJailSeal('options', { allow, securelevel }));
   const { path = '/' } = parameters;
-  requireGrades(gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), path), requirements);
+  requireGrades(gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), path, checked.capabilityMode), requirements);
   return {
     parameters,
     sealed,
     updates: withNamespaces(sealed, parameters),
     requirements,
+    capabilityMode: checked.capabilityMode,
     configure,
     spawn: (jail) => ({ ...checked, jail: { fd: jail.fd } }),
   };
@@ -164,6 +166,7 @@ function withNamespaces(sealed: Map<string, boolean | number>, { sysvmsg, sysvse
 function gradesOf(
   parameters: ReadonlyMap<string, JailValue>,
   root: string,
+  capabilityMode: boolean,
   processes?: readonly number[],
 ): PropertyTable {
   const facts: Facts = {
@@ -171,6 +174,7 @@ function gradesOf(
     processes,
     nested: isJailed(),
     untraceable: true,
+    capabilityMode,
     ownSessions: true,
     owned: true,
     ...fileFacts(root),
@@ -259,7 +263,7 @@ export async function spawnCapsule(
     await checkAttached(evidence, pid);
     const parameters = verifySealed(key, jid, order.sealed);
     const processes = checkProcesses(jid, pid);
-    const properties = gradesOf(parameters, parameters.get('path') as string, processes);
+    const properties = gradesOf(parameters, parameters.get('path') as string, order.capabilityMode, processes);
     requireGrades(properties, order.requirements);
     checkUntouched(evidence);
     steps.done(`${parameters.size} parameters read back; process ${pid} is the only one, in a session of its own`);
