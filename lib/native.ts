@@ -45,7 +45,7 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
    * asking each number up to the highest one. Opens nothing.
    */
   listDescriptors(): NativeDescriptor[];
-  /** close(2) by replacement: `fd` becomes a descriptor of /dev/null without rights, so that its number is not reused. */
+  /** close(2) by replacement: `fd` becomes an eventfd(2) without rights, so that its number is not reused. */
   retireDescriptor(fd: number): void;
 
   /**

@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { native } from '../binding.ts';
 import { checkInteger, invalidArgType, invalidArgValue, invalidState } from '../errors.ts';
 import { inJail, type JailKey, readJail, updateJail } from '../jail/calls.ts';
@@ -131,6 +132,35 @@ export function verifySealed(
   );
 }
 
+/** What changes by itself, and what the kernel changes along with `allow.sysvipc`. */
+const MOVING: ReadonlySet<string> = new Set(['children.cur', 'dying', 'sysvmsg', 'sysvsem', 'sysvshm']);
+
+/** Reads all that a seal leaves as it is: from here on nobody is to change it unnoticed. */
+export function readLeft(
+  key: JailKey,
+  jid: number,
+  wanted: ReadonlyMap<string, unknown>,
+): ReadonlyMap<string, JailValue> {
+  const all = inJail(jid, () => readJail(key, []));
+  return new Map([...all].filter(([name]) => !wanted.has(name) && !MOVING.has(name)));
+}
+
+/** Throws when something that a seal leaves has changed since: until the watch begins, no event tells of it. */
+export function checkLeft(
+  before: ReadonlyMap<string, JailValue>,
+  key: JailKey,
+  jid: number,
+  wanted: ReadonlyMap<string, unknown>,
+): void {
+  const now = readLeft(key, jid, wanted);
+  const changed = [...new Set([...before.keys(), ...now.keys()])].filter(
+    (name) => !isDeepStrictEqual(before.get(name), now.get(name)),
+  );
+  if (changed.length > 0) {
+    throw invalidState(`The jail was tampered with while it was sealed: ${changed.join(', ')} changed`);
+  }
+}
+
 /** One process. */
 interface ProcessRecord {
   readonly pid: number;
@@ -178,7 +208,8 @@ export function checkNoneLeadOut(jid: number, root: string): void {
   for (const pid of processesOf(jid)) {
     for (const way of waysOf(pid)) {
       if (way.jid === 0 && (way.path === root || way.path.startsWith(under))) continue;
-      const what = way.jid === 0 ? `the directory ${way.path === '' ? 'of unknown path' : way.path}` : `jail ${way.jid}`;
+      const what =
+        way.jid === 0 ? `the directory ${way.path === '' ? 'of unknown path' : way.path}` : `jail ${way.jid}`;
       const where = way.fd < 0 ? 'works in' : `has, as descriptor ${way.fd},`;
       throw invalidState(`Process ${pid} ${where} ${what}, which leads out of jail ${jid}`);
     }

@@ -11,11 +11,13 @@ import { encodeParameters } from '../jail/parameters.ts';
 import { Evidence } from './evidence.ts';
 import {
   checkJailSeal,
+  checkLeft,
   checkUnsealed,
   fileFacts,
   isAloneInSession,
   type JailSealOptions,
   processesOf,
+  readLeft,
   sealedValues,
   setAll,
   verifySealed,
@@ -40,6 +42,7 @@ export class OwnJail implements Disposable {
   readonly #facts: Omit<Facts, 'parameters' | 'processes'>;
   readonly #root: string;
   readonly #switchesUser: boolean;
+  #left: ReadonlyMap<string, JailValue> = new Map();
   #current: Jail | undefined;
   #jid = 0;
   #fd = -1;
@@ -104,6 +107,7 @@ export class OwnJail implements Disposable {
       return { jid: made.jid, name: name ?? String(made.jid) };
     });
     this.#current = Jail.current();
+    this.#left = readLeft({ fd: this.#fd }, this.#jid, this.#wanted);
     // Before descriptors are limited, its queue included. What the seal sets itself is no event: see seal().
     this.evidence.watch('jail', 0, ['attach', 'child', 'remove']);
     return `jail ${this.#jid} (jail_set(2) JAIL_CREATE | JAIL_ATTACH)`;
@@ -115,6 +119,7 @@ export class OwnJail implements Disposable {
     if (this.#switchesUser && this.#wanted.get(SUSER) === false) setAll(key, this.#jid, new Map([[SUSER, false]]));
     this.evidence.watch('jail', 0, ['set']);
     const parameters = verifySealed(key, this.#jid, this.#wanted);
+    checkLeft(this.#left, key, this.#jid, this.#wanted);
     // What is in the jail of whoever asks has number 0.
     const processes = processesOf(0);
     if (processes.length !== 1 || processes[0] !== process.pid) {

@@ -97,8 +97,17 @@ export interface Facts {
 
 /** Grades a capsule. */
 export function gradeCapsule(facts: Facts): PropertyTable {
-  const { parameters, processes, nested, untraceable, ownSessions, owned, closedDirectory, allDevices, capabilityMode } =
-    facts;
+  const {
+    parameters,
+    processes,
+    nested,
+    untraceable,
+    ownSessions,
+    owned,
+    closedDirectory,
+    allDevices,
+    capabilityMode,
+  } = facts;
   const is = (name: string) => parameters.get(name) === true;
   const said = (...names: string[]) =>
     names.map((name) => `${name}=${parameters.has(name) ? String(parameters.get(name)) : 'not there'}`).join(', ');
@@ -148,17 +157,21 @@ export function gradeCapsule(facts: Facts): PropertyTable {
 
   return {
     unseal: {
-      inside: inner(cell(
-        'enforced',
-        'jail_set(2) does not find the own jail (ENOENT); kern.securelevel only rises; no jail can be made (EPERM)',
-        oneWay,
-      )),
+      inside: inner(
+        cell(
+          'enforced',
+          'jail_set(2) does not find the own jail (ENOENT); kern.securelevel only rises; no jail can be made (EPERM)',
+          oneWay,
+        ),
+      ),
       unprivileged: cell('enforced', `jail_set(2): ${bearer}`, oneWay),
       outerRoot: outer(evident('jail_set(2) lowers securelevel to that of its jail', oneWay)),
       hostRoot: evident('jail_set(2) lowers securelevel', oneWay),
     },
     attach: {
-      inside: inner(cell('enforced', 'jail_attach(2) and jail_get(2) do not find the own jail, so nobody is let in', within)),
+      inside: inner(
+        cell('enforced', 'jail_attach(2) and jail_get(2) do not find the own jail, so nobody is let in', within),
+      ),
       unprivileged: cell('enforced', `jail_attach(2): ${bearer}`, within),
       outerRoot: outer(evident('jail_attach(2)', within)),
       hostRoot: evident('jail_attach(2)', within),
@@ -170,12 +183,14 @@ export function gradeCapsule(facts: Facts): PropertyTable {
       hostRoot: cell('open', 'kern.proc', within),
     },
     signal: {
-      inside: inner(when(
-        ownSessions,
-        `${border}; its sessions are its own, so that no SIGCONT goes out in them`,
-        'SIGCONT to a process of the same session',
-        sessions,
-      )),
+      inside: inner(
+        when(
+          ownSessions,
+          `${border}; its sessions are its own, so that no SIGCONT goes out in them`,
+          'SIGCONT to a process of the same session',
+          sessions,
+        ),
+      ),
       unprivileged: when(
         noTampering && ownSessions,
         `${sameUser}; its sessions are its own, so that no SIGCONT comes from theirs`,
@@ -213,23 +228,27 @@ export function gradeCapsule(facts: Facts): PropertyTable {
       hostRoot: cell('open', 'setpriority(2), cpuset(2)', within),
     },
     weaken: {
-      inside: inner(when(
-        noDebugSysctl,
-        'jail_set(2) does not find the own jail (ENOENT); sysctls that loosen need a privilege or a lower securelevel',
-        'root inside turns security.bsd.unprivileged_proc_debug on, which a securelevel of 1 prevents',
-        said('securelevel', 'allow.suser'),
-      )),
+      inside: inner(
+        when(
+          noDebugSysctl,
+          'jail_set(2) does not find the own jail (ENOENT); sysctls that loosen need a privilege or a lower securelevel',
+          'root inside turns security.bsd.unprivileged_proc_debug on, which a securelevel of 1 prevents',
+          said('securelevel', 'allow.suser'),
+        ),
+      ),
       unprivileged: cell('enforced', `jail_set(2): ${bearer}`, loosened),
       outerRoot: outer(evident('jail_set(2) gives what its own jail has', loosened)),
       hostRoot: evident('jail_set(2)', loosened),
     },
     fileSystem: {
-      inside: inner(when(
-        confined,
-        'its root directory is not that of the machine, and it has no directory open outside of it',
-        root === '/' ? 'its root directory is that of the machine' : 'its /dev has memory and disks',
-        said('path', 'enforce_statfs'),
-      )),
+      inside: inner(
+        when(
+          confined,
+          'its root directory is not that of the machine, and it has no directory open outside of it',
+          root === '/' ? 'its root directory is that of the machine' : 'its /dev has memory and disks',
+          said('path', 'enforce_statfs'),
+        ),
+      ),
       unprivileged: when(
         closedDirectory !== undefined,
         'a directory that root alone may search is in the way',

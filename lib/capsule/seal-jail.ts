@@ -9,12 +9,14 @@ import { Capsule, type JailCapsule } from './capsule.ts';
 import { Evidence } from './evidence.ts';
 import {
   checkJailSeal,
+  checkLeft,
   checkNoneLeadOut,
   claimJail,
   fileFacts,
   hasOwnSessions,
   type JailSealOptions,
   processesOf,
+  readLeft,
   readSealed,
   sealedValues,
   setAll,
@@ -137,6 +139,7 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
     steps.begin('seal');
     evidence.watch('jaildesc', descriptor.fd, ['attach', 'child', 'remove']);
     const before = readSealed(key, jid);
+    const left = readLeft(key, jid, wanted);
     checkSealable(jid, before);
     undertaking.before = new Map([...before].filter(([parameter]) => wanted.has(parameter)));
     setAll(key, jid, wanted);
@@ -148,6 +151,7 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
 
     steps.begin('verify');
     const parameters = verifySealed(key, jid, wanted);
+    checkLeft(left, key, jid, wanted);
     checkNoneLeadOut(jid, parameters.get('path') as string);
     const properties = grade(parameters);
     requireGrades(properties, requirements);

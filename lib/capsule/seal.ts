@@ -284,7 +284,9 @@ function limitProcess(binding: NativeBinding, plan: CheckedPlan, progress: Progr
     progress.left('plan.debugger');
   } else {
     if (!binding.disableTracing()) throw new Error('PROC_TRACE_STATUS says that the process can be traced');
-    progress.done('no ptrace(2) or ktrace(2), children included; root excepted: PROC_TRACE_STATUS=-1, read back (procctl(2))');
+    progress.done(
+      'no ptrace(2) or ktrace(2), children included; root excepted: PROC_TRACE_STATUS=-1, read back (procctl(2))',
+    );
   }
 
   progress.current = 'user';

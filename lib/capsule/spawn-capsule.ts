@@ -14,12 +14,14 @@ import { Evidence } from './evidence.ts';
 import { listDescriptors } from './inventory.ts';
 import {
   checkJailSeal,
+  checkLeft,
   checkUnsealed,
   claimJail,
   fileFacts,
   hasOwnSessions,
   type JailSealOptions,
   processesOf,
+  readLeft,
   sealedValues,
   setAll,
   verifySealed,
@@ -119,7 +121,10 @@ export function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOp
   checkDescriptors(checked);
   const sealed = sealedValues(checkJailSeal('options', { allow, securelevel }));
   const { path = '/' } = parameters;
-  requireGrades(gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), path, checked.capabilityMode), requirements);
+  requireGrades(
+    gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), path, checked.capabilityMode),
+    requirements,
+  );
   return {
     parameters,
     sealed,
@@ -252,6 +257,7 @@ export async function spawnCapsule(
 
     steps.begin('seal');
     const key = { fd: jail.fd };
+    const left = readLeft(key, jid, order.updates);
     setAll(key, jid, order.updates);
     steps.done(`${order.sealed.size} parameters (jail_set(2) JAIL_UPDATE)`);
 
@@ -262,6 +268,7 @@ export async function spawnCapsule(
     steps.begin('verify');
     await checkAttached(evidence, pid);
     const parameters = verifySealed(key, jid, order.sealed);
+    checkLeft(left, key, jid, order.updates);
     const processes = checkProcesses(jid, pid);
     const properties = gradesOf(parameters, parameters.get('path') as string, order.capabilityMode, processes);
     requireGrades(properties, order.requirements);

@@ -202,7 +202,7 @@ export class Jail {
    * become the jail's path.
    *
    * The process must have no directory open, since that would lead out: the error names those of the program; one that
-   * the runtime holds for itself is replaced by /dev/null. To start a program in a jail instead, leave this process out.
+   * the runtime holds for itself is replaced by an eventfd(2) without rights. To start a program in a jail instead, leave this process out.
    *
    * @throws `EPERM` when not root, or with a directory open (then nothing was changed); `EINVAL` when the jail is gone;
    * `ERR_WORKER_UNSUPPORTED_OPERATION` in a worker thread

@@ -46,7 +46,9 @@ test('each cell is played for each of the three ways to make a capsule', () => {
     cells
       .filter(
         ([property, adversary]) =>
-          !PLAYED.some((play) => play.way === way && play.adversary === adversary && play.properties.includes(property)),
+          !PLAYED.some(
+            (play) => play.way === way && play.adversary === adversary && play.properties.includes(property),
+          ),
       )
       .map((cell) => [way, ...cell].join(': ')),
   );

@@ -258,7 +258,12 @@ cellTest(
     await using capsule = await shellIn({ path: root.path }, { allow: ['allow.suser'] });
     const shell = new Shell(capsule.process);
     assert.match((await shell.run('id -u')).output, /^0$/m);
-    await fromInside(play, gradesOf(capsule), capsule.jail.jid, byShell((command) => shell.run(command)));
+    await fromInside(
+      play,
+      gradesOf(capsule),
+      capsule.jail.jid,
+      byShell((command) => shell.run(command)),
+    );
     assert.equal(capsule.intact, true);
     assert.equal(capsule.jail.get('securelevel').securelevel, 3);
   },
@@ -324,7 +329,7 @@ for (const session of [true, false]) {
     ],
     async (play) => {
       using root = new NullfsRoot();
-      const jail = Jail.create({ path: root.path, persist: true });
+      const jail = Jail.create({ path: root.path });
       try {
         using inside = jail.spawn('/bin/sh', Shell.ARGUMENTS, { stdio: ['pipe', 'pipe', 'inherit'], session });
         using capsule = await jail.seal({ allow: ['allow.suser'] });
@@ -334,7 +339,8 @@ for (const session of [true, false]) {
         await fromInside(play, gradesOf(capsule), jail.jid, run, words);
         assert.equal(capsule.intact, true);
       } finally {
-        jail.remove();
+        // It ended with its processes, unless something above failed.
+        if (Jail.list().some(({ jid }) => jid === jail.jid)) jail.remove();
         await jail.removed({ signal: AbortSignal.timeout(60_000) });
       }
     },
@@ -477,10 +483,7 @@ for (const way of WAYS) {
   cellTest(
     'root in another jail',
     way,
-    [
-      plays(way, 'outerRoot', 'enforced', ...allBut('fileSystem')),
-      plays(way, 'outerRoot', 'open', 'fileSystem'),
-    ],
+    [plays(way, 'outerRoot', 'enforced', ...allBut('fileSystem')), plays(way, 'outerRoot', 'open', 'fileSystem')],
     async (play) => {
       using root = new NullfsRoot();
       await using other = tempJail({ path: '/', 'children.max': 5, 'allow.raw_sockets': true });

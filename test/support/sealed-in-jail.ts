@@ -36,10 +36,11 @@ async function answer(helper: number): Promise<void> {
   const answers = new LineReader<string>(trying, String);
   for await (const line of createInterface({ input: process.stdin })) {
     if (line === 'leave') {
-      const left = spawn({ fd: helper }, [], { stdio: 'inherit', daemon: true });
+      const left = spawn({ fd: helper }, [], { stdio: ['pipe', 'pipe', 'inherit'], daemon: true });
+      left.stdin?.write('z 0\n');
+      await new LineReader<string>(left, String).next();
       say({ left: left.pid as number });
-      // It reads what is there to read from now on.
-      return;
+      continue;
     }
     trying.stdin?.write(`${line}\n`);
     say({ errno: Number(await answers.next()) });

@@ -21,8 +21,10 @@
 #endif
 
 struct remote_call {
-  long returned[2];
-  int error;
+  struct {
+    long returned[2];
+    int error;
+  } result;
   unsigned int number;
   unsigned int count;
   unsigned long* arguments;
@@ -53,11 +55,11 @@ int main(int count, char** arguments) {
   wait_for_end_of_call(pid);
   // The copy is traced, and so stopped, from its beginning.
   call(PT_FOLLOW_FORK, pid, NULL, 1);
-  struct remote_call request = {{0, 0}, 0, SYS_fork, 0, NULL};
+  struct remote_call request = {{{0, 0}, 0}, SYS_fork, 0, NULL};
   call(PT_SC_REMOTE, pid, (void*)&request, sizeof(request));
-  const pid_t copy = (pid_t)request.returned[0];
-  if (request.error != 0 || copy <= 0) {
-    fprintf(stderr, "fork: %d\n", request.error);
+  const pid_t copy = (pid_t)request.result.returned[0];
+  if (request.result.error != 0 || copy <= 0) {
+    fprintf(stderr, "fork: %d\n", request.result.error);
     return 1;
   }
   waitpid(pid, &status, WNOHANG);
