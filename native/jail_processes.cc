@@ -21,7 +21,8 @@ namespace {
 constexpr char kZombie = 5;
 
 // Reads a table whole; `record` is room for what is added meanwhile.
-bool ReadTable(const int* mib, unsigned int length_of_mib, size_t record, std::vector<char>* table) {
+bool ReadTable(const int* mib, unsigned int length_of_mib, size_t record,
+               std::vector<char>* table) {
   for (;;) {
     size_t length = 0;
     if (sysctl(mib, length_of_mib, nullptr, &length, nullptr, 0) != 0) return false;

@@ -174,7 +174,8 @@ int DirectoriesOf(pid_t pid, void* old, size_t* old_length) {
     record.kf_vnode_type = KF_VTYPE_VDIR;
     const std::string path = std::filesystem::read_symlink(entry.path(), error).string();
     strncpy(record.kf_path, path.c_str(), sizeof(record.kf_path) - 1);
-    record.kf_structsize = static_cast<int>(offsetof(kinfo_file, kf_path) + strlen(record.kf_path) + 1);
+    record.kf_structsize =
+        static_cast<int>(offsetof(kinfo_file, kf_path) + strlen(record.kf_path) + 1);
     const char* bytes = reinterpret_cast<const char*>(&record);
     table.insert(table.end(), bytes, bytes + record.kf_structsize);
   }
