@@ -45,7 +45,7 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
    * asking each number up to the highest one. Opens nothing.
    */
   listDescriptors(): NativeDescriptor[];
-  /** close(2) by replacement: `fd` becomes a descriptor of /dev/null without rights, so that its number is not reused. */
+  /** close(2) by replacement: `fd` becomes an eventfd(2) without rights, so that its number is not reused. */
   retireDescriptor(fd: number): void;
 
   /**
@@ -155,8 +155,16 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
   jailParameters(): NativeJailParameter[];
   /** `security.jail.jailed`. */
   isJailed(): boolean;
-  /** kern.proc: the number and the session of each process of a jail, one after the other. EPERM in capability mode. */
-  jailProcesses(jid: number): number[];
+  /**
+   * kern.proc: the number, the session and the jail (0: this process's) of each process that this one sees, one after the
+   * other. EPERM in capability mode.
+   */
+  processes(): number[];
+  /**
+   * kern.proc.filedesc: the directories that a process has open or works in (`jid` 0; `fd` negative for its working, root
+   * and jail directory), and its jail descriptors. ESRCH when it is gone.
+   */
+  processWays(pid: number): { readonly fd: number; readonly jid: number; readonly path: string }[];
 
   /** setrlimit(2) RLIMIT_CORE to 0, read back. */
   disableCoreDumps(): void;

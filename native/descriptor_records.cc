@@ -81,7 +81,8 @@ std::string AddressText(const sockaddr_storage& address) {
   }
 }
 
-bool ParseKernelTable(const std::vector<char>& table, std::vector<Descriptor>* descriptors) {
+bool ParseKernelTable(const std::vector<char>& table, std::vector<Descriptor>* descriptors,
+                      Records records) {
   size_t offset = 0;
   while (offset < table.size()) {
     int size = 0;
@@ -96,7 +97,8 @@ bool ParseKernelTable(const std::vector<char>& table, std::vector<Descriptor>* d
     kinfo_file record = {};
     const size_t known = std::min(static_cast<size_t>(size), sizeof(record));
     memcpy(&record, table.data() + offset, known);
-    if (record.kf_fd >= 0) descriptors->push_back(FromKernelRecord(record, known));
+    if (record.kf_fd >= 0 || records == Records::kAll)
+      descriptors->push_back(FromKernelRecord(record, known));
     offset += static_cast<size_t>(size);
   }
   return true;

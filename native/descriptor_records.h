@@ -37,7 +37,14 @@ struct Descriptor {
 // unnamed socket and for families without a common notation.
 std::string AddressText(const sockaddr_storage& address);
 
+enum class Records {
+  kNumbered,
+  // Also those without a number: what a process works in, and executes.
+  kAll,
+};
+
 // False with errno for a record that does not fit: half a list is none.
-bool ParseKernelTable(const std::vector<char>& table, std::vector<Descriptor>* descriptors);
+bool ParseKernelTable(const std::vector<char>& table, std::vector<Descriptor>* descriptors,
+                      Records records = Records::kNumbered);
 
 #endif  // NATIVE_DESCRIPTOR_RECORDS_H_

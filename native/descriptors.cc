@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/capsicum.h>
+#include <sys/eventfd.h>
 #include <sys/procdesc.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -213,12 +214,13 @@ Napi::Value RetireDescriptor(const Napi::CallbackInfo& info) {
     ThrowSystemError(env, errno, "close", fd);
     return {};
   }
-  const UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (null.get() < 0) {
-    ThrowSystemError(env, errno, "open");
+  // Not /dev/null: a jail may have none, or something else under its name.
+  const UniqueFd nothing(eventfd(0, EFD_CLOEXEC));
+  if (nothing.get() < 0) {
+    ThrowSystemError(env, errno, "eventfd");
     return {};
   }
-  if (dup3(null.get(), fd, O_CLOEXEC) < 0) {
+  if (dup3(nothing.get(), fd, O_CLOEXEC) < 0) {
     ThrowSystemError(env, errno, "dup3", fd);
     return {};
   }

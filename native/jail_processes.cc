@@ -1,4 +1,4 @@
-// The processes of a jail, by number and session, as kern.proc has them.
+// Processes and what they have open, as kern.proc has them: of this process and of others.
 
 #include <sys/param.h>
 // Keep this order: the rest of sys/ needs sys/param.h.
@@ -12,6 +12,7 @@
 
 #include "addon.h"
 #include "arguments.h"
+#include "descriptor_records.h"
 #include "system_error.h"
 
 namespace {
@@ -19,15 +20,15 @@ namespace {
 // SZOMB of sys/proc.h: ended, and in no jail any more.
 constexpr char kZombie = 5;
 
-bool ReadProcesses(std::vector<char>* table) {
-  const int mib[3] = {CTL_KERN, KERN_PROC, KERN_PROC_PROC};
+// Reads a table whole; `record` is room for what is added meanwhile.
+bool ReadTable(const int* mib, unsigned int length_of_mib, size_t record,
+               std::vector<char>* table) {
   for (;;) {
     size_t length = 0;
-    if (sysctl(mib, 3, nullptr, &length, nullptr, 0) != 0) return false;
-    // Room for those that start meanwhile.
-    length += length / 4 + 16 * sizeof(kinfo_proc);
+    if (sysctl(mib, length_of_mib, nullptr, &length, nullptr, 0) != 0) return false;
+    length += length / 4 + 16 * record;
     table->resize(length);
-    if (sysctl(mib, 3, table->data(), &length, nullptr, 0) == 0) {
+    if (sysctl(mib, length_of_mib, table->data(), &length, nullptr, 0) == 0) {
       table->resize(length);
       return true;
     }
@@ -35,13 +36,11 @@ bool ReadProcesses(std::vector<char>* table) {
   }
 }
 
-Napi::Value JailProcesses(const Napi::CallbackInfo& info) {
+Napi::Value Processes(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Arguments arguments(info);
-  const int jid = arguments.Int32(0);
-  if (arguments.failed()) return {};
+  const int mib[3] = {CTL_KERN, KERN_PROC, KERN_PROC_PROC};
   std::vector<char> table;
-  if (!ReadProcesses(&table)) {
+  if (!ReadTable(mib, 3, sizeof(kinfo_proc), &table)) {
     ThrowSystemError(env, errno, "sysctl");
     return {};
   }
@@ -59,9 +58,41 @@ Napi::Value JailProcesses(const Napi::CallbackInfo& info) {
     }
     memcpy(&record, table.data() + offset, sizeof(record));
     offset += static_cast<size_t>(size);
-    if (record.ki_jid != jid || record.ki_stat == kZombie) continue;
+    if (record.ki_stat == kZombie) continue;
     list.Set(count++, Napi::Number::New(env, record.ki_pid));
     list.Set(count++, Napi::Number::New(env, record.ki_sid));
+    list.Set(count++, Napi::Number::New(env, record.ki_jid));
+  }
+  return list;
+}
+
+// What leads out of a jail: directories, also those that a process works in, and
+// descriptors of jails.
+Napi::Value ProcessWays(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Arguments arguments(info);
+  const int pid = arguments.Int32(0);
+  if (arguments.failed()) return {};
+  const int mib[4] = {CTL_KERN, KERN_PROC, KERN_PROC_FILEDESC, pid};
+  std::vector<char> table;
+  std::vector<Descriptor> descriptors;
+  if (!ReadTable(mib, 4, sizeof(kinfo_file), &table) ||
+      !ParseKernelTable(table, &descriptors, Records::kAll)) {
+    ThrowSystemError(env, errno, "sysctl");
+    return {};
+  }
+  Napi::Array list = Napi::Array::New(env);
+  uint32_t count = 0;
+  for (const Descriptor& descriptor : descriptors) {
+    const bool jail = descriptor.type == KF_TYPE_JAILDESC;
+    if (!jail && (descriptor.type != KF_TYPE_VNODE || descriptor.vnode_type != KF_VTYPE_VDIR)) {
+      continue;
+    }
+    Napi::Object record = Napi::Object::New(env);
+    record.Set("fd", Napi::Number::New(env, descriptor.fd));
+    record.Set("jid", Napi::Number::New(env, descriptor.jid));
+    record.Set("path", Napi::String::New(env, descriptor.path));
+    list.Set(count++, record);
   }
   return list;
 }
@@ -69,5 +100,6 @@ Napi::Value JailProcesses(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void AddJailProcesses(Napi::Env env, Napi::Object exports) {
-  AddFunction<JailProcesses>(env, exports, "jailProcesses");
+  AddFunction<Processes>(env, exports, "processes");
+  AddFunction<ProcessWays>(env, exports, "processWays");
 }

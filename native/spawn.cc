@@ -287,6 +287,13 @@ void RunChild(void* argument) {
   ArrangeDescriptors(order);
   for (const Limit& limit : order->limits) {
     if (setrlimit(limit.resource, &limit.values) != 0) Fail(order, "setrlimit");
+    if (limit.resource != RLIMIT_CORE) continue;
+    // What capsules rest on is read back; others the kernel may cut to its own limits.
+    struct rlimit now = {};
+    if (getrlimit(limit.resource, &now) != 0) Fail(order, "getrlimit");
+    if (now.rlim_cur == limit.values.rlim_cur && now.rlim_max == limit.values.rlim_max) continue;
+    errno = EINVAL;
+    Fail(order, "setrlimit");
   }
   if (order->no_new_privileges) {
     Control(order, PROC_NO_NEW_PRIVS_CTL, PROC_NO_NEW_PRIVS_ENABLE, PROC_NO_NEW_PRIVS_STATUS,
@@ -322,6 +329,10 @@ void RunChild(void* argument) {
   if (order->extras[kFile] >= 0) {
     unsigned int mode = 0;
     if (cap_getmode(&mode) != 0) Fail(order, "cap_getmode");
+    if (order->capability_mode && mode == 0) {
+      errno = EINVAL;
+      Fail(order, "cap_enter");
+    }
     if (mode != 0) {
       CheckExecutable(order, order->extras[kFile]);
     } else {

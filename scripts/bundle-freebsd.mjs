@@ -68,6 +68,7 @@ await runScript(() => {
   const { zig } = installPrebuildTools();
   for (const { arch } of FREEBSD_PREBUILDS) {
     crossBuildHelper(arch, zig, bundle('helpers', `measure-${arch}`));
+    crossBuildHelper(arch, zig, bundle('helpers', `attempts-${arch}`), inProject('test/support/helpers/attempts.c'));
     crossBuildProgram(arch, zig, 'test/support/helpers/hold-copy.c', bundle('helpers', `hold-copy-${arch}`));
     crossBuildQuestions(arch, zig, bundle('helpers', `questions-${arch}`));
     crossBuildBenchHelper(arch, zig, bundle('helpers', `rights-${arch}`));

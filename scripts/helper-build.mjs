@@ -2,7 +2,7 @@
 // machine with its compiler, for FreeBSD with zig.
 
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { tools } from './prebuild-tools.mjs';
 import { inProject } from './project.mjs';
 import { outcomeOf, runQuietly } from './run-command.mjs';
@@ -38,19 +38,19 @@ export function crossBuildProgram(arch, zig, source, output) {
   });
 }
 
-// zig has FreeBSD's C library to link to, not to link in; the few calls that the helper makes are in static-start.c.
-export function crossBuildHelper(arch, zig, output) {
+// zig has FreeBSD's C library to link to, not to link in; the few calls that a helper makes are in static-start.c.
+export function crossBuildHelper(arch, zig, output, source = SOURCE) {
   const { target, emulation } = TARGETS[arch];
   const run = (...args) =>
-    runQuietly(`Building the helper for FreeBSD ${arch}`, zig, args, {
+    runQuietly(`Building ${basename(output)} for FreeBSD`, zig, args, {
       env: { ...process.env, ZIG_GLOBAL_CACHE_DIR: tools('zig-cache'), ZIG_LOCAL_CACHE_DIR: tools('zig-cache') },
     });
   mkdirSync(dirname(output), { recursive: true });
-  const objects = [SOURCE, inProject('scripts/static-start.c')].map((source, index) => {
+  const objects = [source, inProject('scripts/static-start.c')].map((part, index) => {
     const object = inProject(`build/helpers/${arch}-${index}.o`);
     mkdirSync(dirname(object), { recursive: true });
     const flags = ['-ffreestanding', '-fno-builtin', '-fno-sanitize=all', '-fno-stack-protector', '-Os', '-Wall'];
-    run('cc', '-c', '-target', target, ...flags, source, '-o', object);
+    run('cc', '-c', '-target', target, ...flags, part, '-o', object);
     return object;
   });
   run('ld.lld', '-m', emulation, '-static', '-s', '-o', output, ...objects);

@@ -10,8 +10,11 @@ enum { SYS_exit = 1, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_pread = 475 
 
 int main(void);
 
+/* What the system call returns, or the negative errno. */
+long call(long number, long a, long b, long c, long d);
+
 #if defined(__x86_64__)
-static long call(long number, long a, long b, long c, long d) {
+long call(long number, long a, long b, long c, long d) {
   register long fourth __asm__("r10") = d;
   unsigned char failed;
   long result;
@@ -19,11 +22,11 @@ static long call(long number, long a, long b, long c, long d) {
                    : "=a"(result), "=&q"(failed), "+d"(c), "+r"(fourth)
                    : "a"(number), "D"(a), "S"(b)
                    : "rcx", "r8", "r9", "r11", "memory", "cc");
-  return failed ? -1 : result;
+  return failed ? -result : result;
 }
 __asm__(".globl _start\n_start:\n\txorl %ebp, %ebp\n\tandq $-16, %rsp\n\tcall start_main\n");
 #elif defined(__aarch64__)
-static long call(long number, long a, long b, long c, long d) {
+long call(long number, long a, long b, long c, long d) {
   register long x8 __asm__("x8") = number;
   register long x0 __asm__("x0") = a;
   register long x1 __asm__("x1") = b;
@@ -34,7 +37,7 @@ static long call(long number, long a, long b, long c, long d) {
                    : "+r"(x0), "=r"(failed), "+r"(x1)
                    : "r"(x8), "r"(x2), "r"(x3)
                    : "memory", "cc");
-  return failed ? -1 : x0;
+  return failed ? -x0 : x0;
 }
 __asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tbl start_main\n");
 #endif

@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { native } from '../binding.ts';
 import { checkInteger, invalidArgType, invalidArgValue, invalidState } from '../errors.ts';
 import { inJail, type JailKey, readJail, updateJail } from '../jail/calls.ts';
@@ -131,12 +132,98 @@ export function verifySealed(
   );
 }
 
-/** The processes of a jail, with the session of each: those that this one may see. 0 is the jail that this process is in. */
-export function processesOf(jid: number): Map<number, number> {
-  const numbers = native('sysctl').jailProcesses(jid);
-  const processes = new Map<number, number>();
-  for (let i = 0; i + 1 < numbers.length; i += 2) processes.set(numbers[i] as number, numbers[i + 1] as number);
-  return processes;
+/** What changes by itself, and what the kernel changes along with `allow.sysvipc`. */
+const MOVING: ReadonlySet<string> = new Set(['children.cur', 'dying', 'sysvmsg', 'sysvsem', 'sysvshm']);
+
+/** Reads all that a seal leaves as it is: from here on nobody is to change it unnoticed. */
+export function readLeft(
+  key: JailKey,
+  jid: number,
+  wanted: ReadonlyMap<string, unknown>,
+): ReadonlyMap<string, JailValue> {
+  const all = inJail(jid, () => readJail(key, []));
+  return new Map([...all].filter(([name]) => !wanted.has(name) && !MOVING.has(name)));
+}
+
+/** Throws when something that a seal leaves has changed since: until the watch begins, no event tells of it. */
+export function checkLeft(
+  before: ReadonlyMap<string, JailValue>,
+  key: JailKey,
+  jid: number,
+  wanted: ReadonlyMap<string, unknown>,
+): void {
+  const now = readLeft(key, jid, wanted);
+  const changed = [...new Set([...before.keys(), ...now.keys()])].filter(
+    (name) => !isDeepStrictEqual(before.get(name), now.get(name)),
+  );
+  if (changed.length > 0) {
+    throw invalidState(`The jail was tampered with while it was sealed: ${changed.join(', ')} changed`);
+  }
+}
+
+/** One process. */
+interface ProcessRecord {
+  readonly pid: number;
+  readonly session: number;
+  /** The jail it is in; 0 is the one that this process is in. */
+  readonly jid: number;
+}
+
+/** All processes that this one may see. */
+export function allProcesses(): ProcessRecord[] {
+  const numbers = native('sysctl').processes();
+  return Array.from({ length: numbers.length / 3 }, (_, index) => {
+    const [pid, session, jid] = numbers.slice(3 * index, 3 * index + 3) as [number, number, number];
+    return { pid, session, jid };
+  });
+}
+
+/** The processes of a jail: those that this one may see. */
+export function processesOf(jid: number): number[] {
+  return allProcesses()
+    .filter((process) => process.jid === jid)
+    .map(({ pid }) => pid);
+}
+
+/** Whether no process of a jail is in a session with one that is not: within a session everybody may send SIGCONT. */
+export function hasOwnSessions(jid: number): boolean {
+  const processes = allProcesses();
+  const sessions = new Set(processes.filter((process) => process.jid === jid).map(({ session }) => session));
+  return !processes.some((process) => process.jid !== jid && sessions.has(process.session));
+}
+
+/** Whether this process is in a session with no other. */
+export function isAloneInSession(): boolean {
+  const processes = allProcesses();
+  const own = processes.find(({ pid }) => pid === process.pid)?.session;
+  return processes.filter(({ session }) => session === own).length === 1;
+}
+
+/**
+ * Throws when a process of a jail has a way out of it: the descriptor of a jail, or a directory that is not under the
+ * jail's root. Attaching refuses those it comes with; a UNIX socket can bring more.
+ */
+export function checkNoneLeadOut(jid: number, root: string): void {
+  const under = root === '/' ? '/' : `${root}/`;
+  for (const pid of processesOf(jid)) {
+    for (const way of waysOf(pid)) {
+      if (way.jid === 0 && (way.path === root || way.path.startsWith(under))) continue;
+      const what =
+        way.jid === 0 ? `the directory ${way.path === '' ? 'of unknown path' : way.path}` : `jail ${way.jid}`;
+      const where = way.fd < 0 ? 'works in' : `has, as descriptor ${way.fd},`;
+      throw invalidState(`Process ${pid} ${where} ${what}, which leads out of jail ${jid}`);
+    }
+  }
+}
+
+function waysOf(pid: number): ReturnType<ReturnType<typeof native>['processWays']> {
+  try {
+    return native('sysctl').processWays(pid);
+  } catch (error) {
+    // It has ended meanwhile.
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return [];
+    throw error;
+  }
 }
 
 const OTHERS_SEARCH = 0o011;

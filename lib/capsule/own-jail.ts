@@ -11,10 +11,13 @@ import { encodeParameters } from '../jail/parameters.ts';
 import { Evidence } from './evidence.ts';
 import {
   checkJailSeal,
+  checkLeft,
   checkUnsealed,
   fileFacts,
+  isAloneInSession,
   type JailSealOptions,
   processesOf,
+  readLeft,
   sealedValues,
   setAll,
   verifySealed,
@@ -36,9 +39,10 @@ export class OwnJail implements Disposable {
   readonly #parameters: JailParameters;
   readonly #wanted: Map<string, boolean | number>;
   readonly #requirements: ReturnType<typeof checkRequirements>;
-  readonly #facts: Omit<Facts, 'parameters' | 'ownSessions'>;
+  readonly #facts: Omit<Facts, 'parameters' | 'processes'>;
   readonly #root: string;
   readonly #switchesUser: boolean;
+  #left: ReadonlyMap<string, JailValue> = new Map();
   #current: Jail | undefined;
   #jid = 0;
   #fd = -1;
@@ -62,11 +66,14 @@ export class OwnJail implements Disposable {
     this.#facts = {
       nested: isJailed(),
       untraceable: !plan.debugger,
+      // Found out now: from inside, the others of a session are not to be seen. Who is alone in his stays so until the end.
+      ownSessions: isAloneInSession(),
       owned: false,
+      // The last step of the seal, without which there is no capsule.
+      capabilityMode: true,
       ...fileFacts(this.#root),
     };
-    // A session of one's own cannot be had by the leader of a process group, so it is not assumed.
-    this.#grade(this.#wanted, false);
+    this.#grade(this.#wanted);
   }
 
   /** The jail, once it is entered: in capability mode nobody can ask any more. */
@@ -100,9 +107,9 @@ export class OwnJail implements Disposable {
       return { jid: made.jid, name: name ?? String(made.jid) };
     });
     this.#current = Jail.current();
-    // Its queue has to be there before descriptors are limited.
-    const binding = native('kevent');
-    binding.unwatchEvent(binding.watchEvent('jail', 0, () => {}));
+    this.#left = readLeft({ fd: this.#fd }, this.#jid, this.#wanted);
+    // Before descriptors are limited, its queue included. What the seal sets itself is no event: see seal().
+    this.evidence.watch('jail', 0, ['attach', 'child', 'remove']);
     return `jail ${this.#jid} (jail_set(2) JAIL_CREATE | JAIL_ATTACH)`;
   }
 
@@ -110,20 +117,19 @@ export class OwnJail implements Disposable {
   seal(): SealedJail {
     const key = { fd: this.#fd };
     if (this.#switchesUser && this.#wanted.get(SUSER) === false) setAll(key, this.#jid, new Map([[SUSER, false]]));
-    this.evidence.watch('jail', 0, ['attach', 'set', 'child', 'remove']);
+    this.evidence.watch('jail', 0, ['set']);
     const parameters = verifySealed(key, this.#jid, this.#wanted);
+    checkLeft(this.#left, key, this.#jid, this.#wanted);
     // What is in the jail of whoever asks has number 0.
     const processes = processesOf(0);
-    if (processes.size !== 1 || !processes.has(process.pid)) {
-      throw invalidState(
-        `Jail ${this.#jid} was to have this process alone, and has: ${[...processes.keys()].join(', ')}`,
-      );
+    if (processes.length !== 1 || processes[0] !== process.pid) {
+      throw invalidState(`Jail ${this.#jid} was to have this process alone, and has: ${processes.join(', ')}`);
     }
     this.#close();
     // From inside the root of a jail reads as '/', and its name as '0'.
     parameters.set('path', this.#root);
     parameters.set('name', this.#parameters.name ?? String(this.#jid));
-    const properties = this.#grade(parameters, processes.get(process.pid) === process.pid);
+    const properties = this.#grade(parameters, processes);
     return { jid: this.#jid, parameters: Object.fromEntries(parameters), properties };
   }
 
@@ -139,9 +145,9 @@ export class OwnJail implements Disposable {
     if (fd !== -1) native('close').retireDescriptor(fd);
   }
 
-  #grade(values: ReadonlyMap<string, JailValue>, ownSessions: boolean) {
+  #grade(values: ReadonlyMap<string, JailValue>, processes?: readonly number[]) {
     const parameters = new Map<string, JailValue>([['path', this.#root], ...values]);
-    const properties = gradeCapsule({ ...this.#facts, parameters, ownSessions });
+    const properties = gradeCapsule({ ...this.#facts, parameters, processes });
     requireGrades(properties, this.#requirements);
     return properties;
   }

@@ -57,7 +57,7 @@ export interface SealPlan<Names extends string = string> extends JailSealOptions
    * (default), `'close'`, or `'fail'`: refuse, naming them, with nothing changed. With `'limit'` a listening socket goes on
    * accepting, and a UNIX socket receiving descriptors from its other end.
    *
-   * `'close'` closes the file and leaves /dev/null without rights under the number, so that an owner who does not know
+   * `'close'` closes the file and leaves an eventfd(2) without rights under the number, so that an owner who does not know
    * cannot reach whatever would get the number next.
    */
   readonly unlisted?: 'limit' | 'close' | 'fail';

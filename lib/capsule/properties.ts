@@ -44,7 +44,7 @@ export interface Cell {
   readonly grade: Grade;
   /** What enforces it, what tells of it, or how it is done. */
   readonly mechanism: string;
-  /** What that depends on, as read back. */
+  /** What that rests on, as it was read back; in a grade that is only required yet, as it is to be. */
   readonly value: string;
 }
 
@@ -77,11 +77,13 @@ export const GRADES: readonly Grade[] = ['open', 'evident', 'enforced'];
 export interface Facts {
   /** The jail's parameters, as read back. */
   readonly parameters: ReadonlyMap<string, JailValue>;
+  /** The processes in it; undefined before there are any. */
+  readonly processes: readonly number[] | undefined;
   /** Whether the supervisor is in a jail itself, which is then around this one. */
   readonly nested: boolean;
   /** Whether every process in it was started untraceable. */
   readonly untraceable: boolean;
-  /** Whether no process in it shares a session with one outside. */
+  /** Whether no process in it is in a session with one outside: within a session everybody may send SIGCONT. */
   readonly ownSessions: boolean;
   /** Whether a descriptor of the supervisor's owns the jail. */
   readonly owned: boolean;
@@ -89,112 +91,163 @@ export interface Facts {
   readonly closedDirectory: string | undefined;
   /** Whether its /dev has the machine's memory and disks. */
   readonly allDevices: boolean;
+  /** Whether every process in it is in capability mode. */
+  readonly capabilityMode: boolean;
 }
 
 /** Grades a capsule. */
 export function gradeCapsule(facts: Facts): PropertyTable {
-  const { parameters, nested, untraceable, ownSessions, owned, closedDirectory, allDevices } = facts;
+  const {
+    parameters,
+    processes,
+    nested,
+    untraceable,
+    ownSessions,
+    owned,
+    closedDirectory,
+    allDevices,
+    capabilityMode,
+  } = facts;
   const is = (name: string) => parameters.get(name) === true;
   const said = (...names: string[]) =>
     names.map((name) => `${name}=${parameters.has(name) ? String(parameters.get(name)) : 'not there'}`).join(', ');
 
-  const cell = (grade: Grade, mechanism: string, value = ''): Cell => ({ grade, mechanism, value });
-  const when = (holds: boolean, mechanism: string, otherwise: string, value = ''): Cell =>
+  const cell = (grade: Grade, mechanism: string, value: string): Cell => ({ grade, mechanism, value });
+  const when = (holds: boolean, mechanism: string, otherwise: string, value: string): Cell =>
     holds ? cell('enforced', mechanism, value) : cell('open', otherwise, value);
 
+  const jailed = `security.jail.jailed=${nested ? 1 : 0}`;
+  // Of all that a process inside can reach for, nothing is without a name.
+  const inner = (jailAlone: Cell): Cell =>
+    capabilityMode
+      ? cell(
+          'enforced',
+          'capability mode: ECAPMODE for every call that names a jail, a process or a file',
+          `cap_getmode=1, ${jailAlone.value}`,
+        )
+      : jailAlone;
   // Root of another jail that is not around this one does not know it: it is looked for below the own jail alone.
-  const outer = (around: Cell, value = ''): Cell =>
+  const outer = (around: Cell): Cell =>
     nested
-      ? around
-      : cell('enforced', 'no jail is around it, and root of any other does not see it (ESRCH, ENOENT)', value);
-  const evident = (how: string): Cell =>
-    cell('evident', `${how}; told by tampering(), unless whoever does it stops the supervisor first`);
+      ? { ...around, value: `${jailed}, ${around.value}` }
+      : cell('enforced', 'no jail is around it, and root of any other does not see it (ESRCH, ENOENT)', jailed);
+  const evident = (how: string, value: string): Cell =>
+    cell('evident', `${how}; told by tampering(), unless whoever does it stops the supervisor first`, value);
   const bearer = 'EPERM without root, or a descriptor of the jail that root opened';
 
   const border = 'prison_check: ESRCH for a process that is not in this jail';
+  const within = `kern.proc: ${processes === undefined ? 'none yet' : `${processes.join(' ')} in the jail`}`;
+  const sessions = `kern.proc: ${ownSessions ? 'nobody' : 'somebody'} outside in its sessions`;
   const tampering = 'allow.unprivileged_parent_tampering';
   const noTampering = parameters.has(tampering) && !is(tampering);
   const sameUser = `EPERM also for the same user: ${tampering} is off`;
   const sameUserMay = 'the same user outside may';
+  const tracing = `PROC_TRACE_STATUS=${untraceable ? '-1' : 'not asked'}`;
   const level = Number(parameters.get('securelevel'));
   const noDebugSysctl = level >= 1 || !is('allow.suser');
   const root = String(parameters.get('path'));
   const confined = root !== '/' && !allDevices;
+  const oneWay = said('securelevel', 'children.max', 'persist');
+  const permitted = [...parameters.keys()].filter((name) => name.startsWith('allow.') && is(name));
+  const loosened = `${said('enforce_statfs')}, ${permitted.length === 0 ? 'no allow.*' : permitted.join(', ')}`;
+  const ownership = `${owned ? 'JAIL_OWN_DESC' : 'no owner'}, ${said('persist')}`;
+  const ends = 'JAIL_OWN_DESC: the end of the supervisor removes the jail';
+  const unowned = 'nobody owns the jail';
+  const givenAway = 'ptrace(2) of the supervisor, whose descriptor can be given away';
 
   return {
     unseal: {
-      inside: cell(
-        'enforced',
-        'jail_set(2) does not find the own jail (ENOENT); kern.securelevel only rises; no jail can be made (EPERM)',
-        said('securelevel', 'children.max'),
+      inside: inner(
+        cell(
+          'enforced',
+          'jail_set(2) does not find the own jail (ENOENT); kern.securelevel only rises; no jail can be made (EPERM)',
+          oneWay,
+        ),
       ),
-      unprivileged: cell('enforced', `jail_set(2): ${bearer}`),
-      outerRoot: outer(evident('jail_set(2) lowers securelevel to that of its jail')),
-      hostRoot: evident('jail_set(2) lowers securelevel'),
+      unprivileged: cell('enforced', `jail_set(2): ${bearer}`, oneWay),
+      outerRoot: outer(evident('jail_set(2) lowers securelevel to that of its jail', oneWay)),
+      hostRoot: evident('jail_set(2) lowers securelevel', oneWay),
     },
     attach: {
-      inside: cell('enforced', 'jail_attach(2) and jail_get(2) do not find the own jail, so nobody is let in'),
-      unprivileged: cell('enforced', `jail_attach(2): ${bearer}`),
-      outerRoot: outer(evident('jail_attach(2)')),
-      hostRoot: evident('jail_attach(2)'),
+      inside: inner(
+        cell('enforced', 'jail_attach(2) and jail_get(2) do not find the own jail, so nobody is let in', within),
+      ),
+      unprivileged: cell('enforced', `jail_attach(2): ${bearer}`, within),
+      outerRoot: outer(evident('jail_attach(2)', within)),
+      hostRoot: evident('jail_attach(2)', within),
     },
     see: {
-      inside: cell('enforced', border),
+      inside: inner(cell('enforced', border, within)),
       unprivileged: cell('open', 'jail_get(2) and, while security.bsd.see_jail_proc is 1, kern.proc', said('name')),
-      outerRoot: outer(cell('open', 'kern.proc')),
-      hostRoot: cell('open', 'kern.proc'),
+      outerRoot: outer(cell('open', 'kern.proc', within)),
+      hostRoot: cell('open', 'kern.proc', within),
     },
     signal: {
-      inside: cell('enforced', border),
+      inside: inner(
+        when(
+          ownSessions,
+          `${border}; its sessions are its own, so that no SIGCONT goes out in them`,
+          'SIGCONT to a process of the same session',
+          sessions,
+        ),
+      ),
       unprivileged: when(
         noTampering && ownSessions,
         `${sameUser}; its sessions are its own, so that no SIGCONT comes from theirs`,
         noTampering ? 'SIGCONT from a process of the same session' : sameUserMay,
-        said(tampering),
+        `${said(tampering)}, ${sessions}`,
       ),
-      outerRoot: outer(cell('open', 'kill(2)')),
-      hostRoot: cell('open', 'kill(2)'),
+      outerRoot:
+        nested || ownSessions
+          ? outer(cell('open', 'kill(2)', within))
+          : cell('open', 'SIGCONT from a process of the same session', `${jailed}, ${sessions}`),
+      hostRoot: cell('open', 'kill(2)', within),
     },
     debug: {
-      inside: cell('enforced', border),
+      inside: inner(cell('enforced', border, within)),
       unprivileged: when(
         noTampering || untraceable,
-        untraceable ? `PROC_TRACE_CTL_DISABLE_EXEC, and ${sameUser}` : sameUser,
+        [...(untraceable ? ['PROC_TRACE_CTL_DISABLE_EXEC: EPERM'] : []), ...(noTampering ? [sameUser] : [])].join('; '),
         sameUserMay,
-        said(tampering),
+        `${said(tampering)}, ${tracing}`,
       ),
       outerRoot: outer(
         when(
           untraceable,
           'PROC_TRACE_CTL_DISABLE_EXEC: EPERM for root in a jail too, unless the process itself takes it back',
           'ptrace(2)',
+          tracing,
         ),
       ),
-      hostRoot: cell('open', 'ptrace(2)'),
+      hostRoot: cell('open', 'ptrace(2)', tracing),
     },
     reschedule: {
-      inside: cell('enforced', border),
+      inside: inner(cell('enforced', border, within)),
       unprivileged: when(noTampering, sameUser, sameUserMay, said(tampering)),
-      outerRoot: outer(cell('open', 'setpriority(2), cpuset(2)')),
-      hostRoot: cell('open', 'setpriority(2), cpuset(2)'),
+      outerRoot: outer(cell('open', 'setpriority(2), cpuset(2)', within)),
+      hostRoot: cell('open', 'setpriority(2), cpuset(2)', within),
     },
     weaken: {
-      inside: when(
-        noDebugSysctl,
-        'jail_set(2) does not find the own jail (ENOENT); sysctls that loosen need a privilege or a lower securelevel',
-        'root inside turns security.bsd.unprivileged_proc_debug on, which a securelevel of 1 prevents',
-        said('securelevel', 'allow.suser'),
+      inside: inner(
+        when(
+          noDebugSysctl,
+          'jail_set(2) does not find the own jail (ENOENT); sysctls that loosen need a privilege or a lower securelevel',
+          'root inside turns security.bsd.unprivileged_proc_debug on, which a securelevel of 1 prevents',
+          said('securelevel', 'allow.suser'),
+        ),
       ),
-      unprivileged: cell('enforced', `jail_set(2): ${bearer}`),
-      outerRoot: outer(evident('jail_set(2) gives what its own jail has')),
-      hostRoot: evident('jail_set(2)'),
+      unprivileged: cell('enforced', `jail_set(2): ${bearer}`, loosened),
+      outerRoot: outer(evident('jail_set(2) gives what its own jail has', loosened)),
+      hostRoot: evident('jail_set(2)', loosened),
     },
     fileSystem: {
-      inside: when(
-        confined,
-        'its root directory is not that of the machine, and it has no directory open outside of it',
-        root === '/' ? 'its root directory is that of the machine' : 'its /dev has memory and disks',
-        said('path', 'enforce_statfs'),
+      inside: inner(
+        when(
+          confined,
+          'its root directory is not that of the machine, and it has no directory open outside of it',
+          root === '/' ? 'its root directory is that of the machine' : 'its /dev has memory and disks',
+          said('path', 'enforce_statfs'),
+        ),
       ),
       unprivileged: when(
         closedDirectory !== undefined,
@@ -206,15 +259,10 @@ export function gradeCapsule(facts: Facts): PropertyTable {
       hostRoot: cell('open', 'files under its root', said('path')),
     },
     outlive: {
-      inside: when(owned, 'JAIL_OWN_DESC: the end of the supervisor removes the jail', 'nobody owns the jail'),
-      unprivileged: when(owned, 'JAIL_OWN_DESC: the end of the supervisor removes the jail', 'nobody owns the jail'),
-      outerRoot: owned
-        ? outer(cell('open', 'ptrace(2) of the supervisor, whose descriptor can be given away'))
-        : cell('open', 'nobody owns the jail'),
-      hostRoot: cell(
-        'open',
-        owned ? 'ptrace(2) of the supervisor, whose descriptor can be given away' : 'nobody owns the jail',
-      ),
+      inside: when(owned, ends, unowned, ownership),
+      unprivileged: when(owned, ends, unowned, ownership),
+      outerRoot: owned ? outer(cell('open', givenAway, ownership)) : cell('open', unowned, ownership),
+      hostRoot: cell('open', owned ? givenAway : unowned, ownership),
     },
   };
 }

@@ -109,7 +109,7 @@ function jailText({ jid, properties }: SealedJail): string {
   const reasons = PROPERTIES.flatMap((property) =>
     ADVERSARIES.map((adversary) => {
       const { grade, mechanism, value } = properties[property][adversary];
-      return `${property}, ${adversary}: ${grade}: ${mechanism}${value === '' ? '' : ` (${value})`}`;
+      return `${property}, ${adversary}: ${grade}: ${mechanism} (${value})`;
     }),
   );
   return [table(grades), ...reasons].join('\n');

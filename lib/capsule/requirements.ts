@@ -60,8 +60,8 @@ export function requireGrades(table: PropertyTable, requirements: readonly Requi
     .map(({ property, adversary, grade }) => ({ property, adversary, wanted: grade, ...table[property][adversary] }));
   if (shortfalls.length === 0) return;
   const lines = shortfalls.map(
-    ({ property, adversary, wanted, grade, mechanism }) =>
-      `${property} against ${adversary} is to be '${wanted}' and is '${grade}': ${mechanism}`,
+    ({ property, adversary, wanted, grade, mechanism, value }) =>
+      `${property} against ${adversary} is to be '${wanted}' and is '${grade}': ${mechanism} (${value})`,
   );
   throw Object.assign(invalidState(`The capsule falls short of what is required: ${lines.join('; ')}`), {
     shortfalls: Object.freeze(shortfalls),

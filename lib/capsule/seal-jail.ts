@@ -9,10 +9,14 @@ import { Capsule, type JailCapsule } from './capsule.ts';
 import { Evidence } from './evidence.ts';
 import {
   checkJailSeal,
+  checkLeft,
+  checkNoneLeadOut,
   claimJail,
   fileFacts,
+  hasOwnSessions,
   type JailSealOptions,
   processesOf,
+  readLeft,
   readSealed,
   sealedValues,
   setAll,
@@ -75,9 +79,10 @@ function checkSealable(jid: number, values: ReadonlyMap<string, JailValue>): voi
   if (values.get('children.cur') !== 0) {
     throw invalidState(`Jail ${jid} has jails in it, which a seal of this one does not seal: remove them first`);
   }
-  if (processesOf(jid).size === 0) {
+  if (processesOf(jid).length === 0) {
     throw invalidState(`Jail ${jid} has no process, and a sealed jail ends with its last one: start its program first`);
   }
+  checkNoneLeadOut(jid, values.get('path') as string);
 }
 
 /** `Jail#seal` and `JailDescriptor#seal`, which tell the steps. */
@@ -108,12 +113,13 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
     const key = { fd: descriptor.fd };
     const { parent } = descriptor.get('parent');
     const grade = (parameters: ReadonlyMap<string, JailValue>): PropertyTable => {
-      const processes = processesOf(jid);
       return gradeCapsule({
         parameters,
+        processes: processesOf(jid),
         nested: parent !== 0 || isJailed(),
         untraceable: false,
-        ownSessions: [...processes.values()].every((session) => processes.has(session)),
+        capabilityMode: false,
+        ownSessions: hasOwnSessions(jid),
         owned: 'owned' in target && target.owned,
         ...fileFacts(parameters.get('path') as string),
       });
@@ -133,6 +139,7 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
     steps.begin('seal');
     evidence.watch('jaildesc', descriptor.fd, ['attach', 'child', 'remove']);
     const before = readSealed(key, jid);
+    const left = readLeft(key, jid, wanted);
     checkSealable(jid, before);
     undertaking.before = new Map([...before].filter(([parameter]) => wanted.has(parameter)));
     setAll(key, jid, wanted);
@@ -144,11 +151,13 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
 
     steps.begin('verify');
     const parameters = verifySealed(key, jid, wanted);
+    checkLeft(left, key, jid, wanted);
+    checkNoneLeadOut(jid, parameters.get('path') as string);
     const properties = grade(parameters);
     requireGrades(properties, requirements);
     const [first] = evidence.events;
     if (first !== undefined) throw invalidState(`The jail was tampered with while it was sealed: ${first.type}`);
-    steps.done(`${parameters.size} parameters read back`);
+    steps.done(`${parameters.size} parameters read back; no process has a directory or a jail open that leads out`);
 
     const binding = native('jail_set');
     const report = new SealReport({

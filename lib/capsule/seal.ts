@@ -268,7 +268,7 @@ function limitProcess(binding: NativeBinding, plan: CheckedPlan, progress: Progr
     progress.left('plan.coreDumps');
   } else {
     binding.disableCoreDumps();
-    progress.done('RLIMIT_CORE is 0 (setrlimit(2))');
+    progress.done('RLIMIT_CORE=0, read back (setrlimit(2))');
   }
 
   progress.current = 'new privileges';
@@ -276,7 +276,7 @@ function limitProcess(binding: NativeBinding, plan: CheckedPlan, progress: Progr
     progress.left('plan.newPrivileges');
   } else {
     if (!binding.noNewPrivileges()) throw new Error('PROC_NO_NEW_PRIVS_STATUS says that privileges can be gained');
-    progress.done('set-id bits are ignored, children included (procctl(2) PROC_NO_NEW_PRIVS_CTL)');
+    progress.done('set-id bits are ignored, children included: PROC_NO_NEW_PRIVS_STATUS=1, read back (procctl(2))');
   }
 
   progress.current = 'debugger';
@@ -284,7 +284,9 @@ function limitProcess(binding: NativeBinding, plan: CheckedPlan, progress: Progr
     progress.left('plan.debugger');
   } else {
     if (!binding.disableTracing()) throw new Error('PROC_TRACE_STATUS says that the process can be traced');
-    progress.done('no ptrace(2) or ktrace(2), children included; root excepted (procctl(2) PROC_TRACE_CTL)');
+    progress.done(
+      'no ptrace(2) or ktrace(2), children included; root excepted: PROC_TRACE_STATUS=-1, read back (procctl(2))',
+    );
   }
 
   progress.current = 'user';

@@ -14,11 +14,14 @@ import { Evidence } from './evidence.ts';
 import { listDescriptors } from './inventory.ts';
 import {
   checkJailSeal,
+  checkLeft,
   checkUnsealed,
   claimJail,
   fileFacts,
+  hasOwnSessions,
   type JailSealOptions,
   processesOf,
+  readLeft,
   sealedValues,
   setAll,
   verifySealed,
@@ -61,6 +64,7 @@ export interface Order {
   /** What the step `seal` sets. */
   readonly updates: Map<string, JailValue>;
   readonly requirements: ReturnType<typeof checkRequirements>;
+  readonly capabilityMode: boolean;
   readonly configure: ((jail: JailDescriptor) => unknown) | undefined;
   /** What `spawn()` is asked, once the jail has a descriptor. */
   spawn(jail: JailDescriptor): CheckedSpawn;
@@ -117,12 +121,16 @@ export function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOp
   checkDescriptors(checked);
   const sealed = sealedValues(checkJailSeal('options', { allow, securelevel }));
   const { path = '/' } = parameters;
-  requireGrades(gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), path), requirements);
+  requireGrades(
+    gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), path, checked.capabilityMode),
+    requirements,
+  );
   return {
     parameters,
     sealed,
     updates: withNamespaces(sealed, parameters),
     requirements,
+    capabilityMode: checked.capabilityMode,
     configure,
     spawn: (jail) => ({ ...checked, jail: { fd: jail.fd } }),
   };
@@ -160,11 +168,18 @@ function withNamespaces(sealed: Map<string, boolean | number>, { sysvmsg, sysvse
   return new Map<string, JailValue>([...sealed, ...(namespaces as [string, string][])]);
 }
 
-function gradesOf(parameters: ReadonlyMap<string, JailValue>, root: string): PropertyTable {
+function gradesOf(
+  parameters: ReadonlyMap<string, JailValue>,
+  root: string,
+  capabilityMode: boolean,
+  processes?: readonly number[],
+): PropertyTable {
   const facts: Facts = {
     parameters,
+    processes,
     nested: isJailed(),
     untraceable: true,
+    capabilityMode,
     ownSessions: true,
     owned: true,
     ...fileFacts(root),
@@ -181,15 +196,13 @@ async function checkAttached(evidence: Evidence, pid: number): Promise<void> {
   }
 }
 
-function checkProcesses(jid: number, pid: number): void {
+function checkProcesses(jid: number, pid: number): readonly number[] {
   const processes = processesOf(jid);
-  if (processes.size !== 1 || processes.get(pid) === undefined) {
-    throw invalidState(
-      `Jail ${jid} was to have the process ${pid} alone, and has: ${[...processes.keys()].join(', ') || 'none'}`,
-    );
+  if (processes.length !== 1 || processes[0] !== pid) {
+    throw invalidState(`Jail ${jid} was to have the process ${pid} alone, and has: ${processes.join(', ') || 'none'}`);
   }
-  if (processes.get(pid) !== pid)
-    throw new Error(`Process ${pid} is in the session ${processes.get(pid)}, not its own`);
+  if (!hasOwnSessions(jid)) throw new Error(`Process ${pid} is in a session with others`);
+  return processes;
 }
 
 function checkUntouched({ events }: Evidence): void {
@@ -228,7 +241,7 @@ export async function spawnCapsule(
 
     steps.begin('start');
     evidence.watch('jaildesc', jail.fd, ['attach', 'child', 'remove']);
-    const strangers = [...processesOf(jid).keys()];
+    const strangers = processesOf(jid);
     if (strangers.length > 0) {
       throw invalidState(
         `options.configure left processes in the jail, which a capsule does not hold: ${strangers.join(', ')}`,
@@ -239,11 +252,12 @@ export async function spawnCapsule(
     const { process } = held;
     const pid = process.pid as number;
     steps.done(
-      `process ${pid}: own session, no core dumps, no new privileges, no tracing (each read back), before execve(2)`,
+      `process ${pid}, before execve(2); read back: RLIMIT_CORE=0, PROC_NO_NEW_PRIVS_STATUS=1, PROC_TRACE_STATUS=-1`,
     );
 
     steps.begin('seal');
     const key = { fd: jail.fd };
+    const left = readLeft(key, jid, order.updates);
     setAll(key, jid, order.updates);
     steps.done(`${order.sealed.size} parameters (jail_set(2) JAIL_UPDATE)`);
 
@@ -254,11 +268,12 @@ export async function spawnCapsule(
     steps.begin('verify');
     await checkAttached(evidence, pid);
     const parameters = verifySealed(key, jid, order.sealed);
-    checkProcesses(jid, pid);
-    const properties = gradesOf(parameters, parameters.get('path') as string);
+    checkLeft(left, key, jid, order.updates);
+    const processes = checkProcesses(jid, pid);
+    const properties = gradesOf(parameters, parameters.get('path') as string, order.capabilityMode, processes);
     requireGrades(properties, order.requirements);
     checkUntouched(evidence);
-    steps.done(`${parameters.size} parameters read back; process ${pid} is the only one`);
+    steps.done(`${parameters.size} parameters read back; process ${pid} is the only one, in a session of its own`);
 
     steps.begin('release');
     checkUntouched(evidence);

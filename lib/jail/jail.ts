@@ -202,7 +202,7 @@ export class Jail {
    * become the jail's path.
    *
    * The process must have no directory open, since that would lead out: the error names those of the program; one that
-   * the runtime holds for itself is replaced by /dev/null. To start a program in a jail instead, leave this process out.
+   * the runtime holds for itself is replaced by an eventfd(2) without rights. To start a program in a jail instead, leave this process out.
    *
    * @throws `EPERM` when not root, or with a directory open (then nothing was changed); `EINVAL` when the jail is gone;
    * `ERR_WORKER_UNSUPPORTED_OPERATION` in a worker thread
@@ -299,17 +299,19 @@ export class Jail {
    * 1. `check`: every argument, the jail, and the grades that `require` asks for, as they are to be. Nothing was changed.
    * 2. `configure`: the callback. What it did stays.
    * 3. `seal`: the kernel reports every attachment from here on; the jail must have a process, because a sealed one ends
-   *    with the last, and no jails of its own. Then the one call. From here on a failure puts every parameter back; the
+   *    with the last, and no jails of its own; no process may have a jail's descriptor, or a directory that is not under
+   *    the jail's root. Then the one call. From here on a failure puts every parameter back; the
    *    message lists those that the kernel did not take back. Whoever is inside can have raised `kern.securelevel`, or the
    *    last process can have ended, and the jail with it.
    * 4. `watch`: the kernel reports every change from here on.
-   * 5. `verify`: each parameter is read back; then the grades, and what `require` asks for.
+   * 5. `verify`: each parameter is read back, those that the seal leaves are as they were before it, and nothing leads out
+   *    still; then the grades, and what `require` asks for.
    *
    * The capsule ends with its watch, not with the jail: `close()` leaves the jail sealed.
    *
    * @throws argument errors; `ENOENT` when the jail is gone or dying; `EPERM` when not root, or for what the jail of this
    * process does not have itself; `ERR_INVALID_STATE` when this program has it sealed already or is about to, when it has no
-   * process or has jails in it, when the bar of `require` is not met, when somebody interferes; `EMFILE`; `ENOSYS` before
+   * process or has jails in it, when something leads out of it, when the bar of `require` is not met, when somebody interferes; `EMFILE`; `ENOSYS` before
    * FreeBSD 15.0
    * @see [jail_set(2)](https://man.freebsd.org/cgi/man.cgi?query=jail_set&sektion=2)
    *

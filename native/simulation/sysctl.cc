@@ -14,9 +14,12 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "descriptor_table.h"
@@ -156,7 +159,31 @@ int FileDescriptors(void* old, size_t* old_length) {
   return Answer(table.data(), table.size(), old, old_length);
 }
 
-// Of all processes, those that are in a jail: nobody looks for the others.
+// The directories of another process: it knows the host's files by their own paths,
+// whatever jail it is counted in, and cannot hold a jail.
+int DirectoriesOf(pid_t pid, void* old, size_t* old_length) {
+  if (simulation::InCapabilityMode()) return Fail(EPERM);
+  std::vector<char> table;
+  std::error_code error;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd", error)) {
+    if (!std::filesystem::is_directory(entry.path(), error)) continue;
+    kinfo_file record = {};
+    record.kf_fd = std::stoi(entry.path().filename().string());
+    record.kf_type = KF_TYPE_VNODE;
+    record.kf_vnode_type = KF_VTYPE_VDIR;
+    const std::string path = std::filesystem::read_symlink(entry.path(), error).string();
+    strncpy(record.kf_path, path.c_str(), sizeof(record.kf_path) - 1);
+    record.kf_structsize =
+        static_cast<int>(offsetof(kinfo_file, kf_path) + strlen(record.kf_path) + 1);
+    const char* bytes = reinterpret_cast<const char*>(&record);
+    table.insert(table.end(), bytes, bytes + record.kf_structsize);
+  }
+  if (error) return Fail(ESRCH);
+  return Answer(table.data(), table.size(), old, old_length);
+}
+
+// Of all processes, this one and those that are in a jail: nobody looks for the others.
 int Processes(void* old, size_t* old_length) {
   // Not open to a process in capability mode.
   if (simulation::InCapabilityMode()) return Fail(EPERM);
@@ -164,7 +191,9 @@ int Processes(void* old, size_t* old_length) {
   std::vector<kinfo_proc> table;
   for (const simulation::Prison* prison : tree.All()) {
     if (prison != tree.Current() && !simulation::IsChild(tree.Current(), prison)) continue;
-    for (const pid_t pid : prison->processes) {
+    std::set<pid_t> processes = prison->processes;
+    if (prison == tree.Current()) processes.insert(getpid());
+    for (const pid_t pid : processes) {
       const pid_t session = getsid(pid);
       if (session < 0) continue;
       kinfo_proc record = {};
@@ -238,7 +267,10 @@ int AskAboutNode(int question, const int* oid, unsigned int length, void* old, s
 int sysctl(const int* name, unsigned int name_length, void* old, size_t* old_length, const void*,
            size_t) {
   if (name_length == 4 && name[0] == CTL_KERN && name[1] == KERN_PROC) {
-    if (name[2] == KERN_PROC_FILEDESC) return FileDescriptors(old, old_length);
+    if (name[2] == KERN_PROC_FILEDESC) {
+      return name[3] == getpid() ? FileDescriptors(old, old_length)
+                                 : DirectoriesOf(name[3], old, old_length);
+    }
     if (name[2] == KERN_PROC_NFDS) {
       const int count = static_cast<int>(simulation::OpenDescriptors().size());
       return Answer(&count, sizeof(count), old, old_length);

@@ -257,6 +257,7 @@ capsuleTest('an attack while the seal is under way ends it', async () => {
     ['watch', (jail) => jail.remove(), /./],
     ['verify', (jail) => jail.remove(), /./],
     ['watch', (jail) => jail.set({ 'allow.chflags': true }), /allow.chflags is true and was to be false/],
+    ['watch', (jail) => jail.set({ 'host.hostname': 'theirs' }), /tampered with while it was sealed: host.hostname/],
     ['verify', (jail) => jail.set({ securelevel: 0 }), /securelevel is 0 and was to be 3/],
     ['verify', (jail) => jail.set({ persist: true }), /persist is true and was to be false/],
     ['release', (jail) => jail.remove(), /./],
@@ -372,6 +373,34 @@ capsuleTest('a jail is sealed while it runs, and what it was comes back when tha
   capsule.close();
   program.kill('SIGKILL');
   await program.exited;
+});
+
+capsuleTest('what happens to a running jail between its seal and the watch is not missed', async () => {
+  await using jail = tempJail({ path: '/' });
+  using program = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+  const plain = Jail.get(jail.jid);
+  const before = jail.get();
+  const failed = await refusal(
+    at(
+      'watch',
+      () => plain.set({ 'host.hostname': 'theirs' }),
+      () => plain.seal(),
+    ),
+  );
+  assert.match(failed.message, /tampered with while it was sealed: host.hostname changed/);
+  plain.set({ 'host.hostname': before['host.hostname'] as string });
+  assert.deepEqual(jail.get(), before);
+
+  let stranger: ReturnType<typeof spawn> | undefined;
+  const attach = () => {
+    stranger = plain.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+  };
+  using capsule = await at('watch', attach, () => plain.seal());
+  const { value } = await capsule.tampering({ signal: soon() }).next();
+  assert.deepEqual(value, { type: 'attach', pid: stranger?.pid, coalesced: false });
+  assert.equal(capsule.intact, false);
+  stranger?.close();
+  program.close();
 });
 
 capsuleTest('a jail is not sealed that has no process, has jails, is dying or gone', async () => {

@@ -7,9 +7,19 @@
 
 import { subscribe } from 'node:diagnostics_channel';
 import { writeSync } from 'node:fs';
-import { Capsule, type CapsuleSpawnOptions, type JailEvent, type PropertyTable } from 'freebsd-capsule';
+import {
+  Capsule,
+  type CapsuleSpawnOptions,
+  Jail,
+  type JailCapsule,
+  type JailEvent,
+  type PropertyTable,
+  type SpawnedCapsule,
+} from 'freebsd-capsule';
 
 export interface SupervisorOrder {
+  /** How the capsule is made: `Capsule.spawn()`, or `seal()` of a jail, with an owner or without. */
+  readonly way?: 'Capsule.spawn' | 'Jail#seal' | 'JailDescriptor#seal';
   readonly command: string;
   readonly options: CapsuleSpawnOptions;
   /** Kills itself when this step begins. */
@@ -24,18 +34,37 @@ export type SupervisorLine =
 
 const say = (line: SupervisorLine) => writeSync(1, `${JSON.stringify(line)}\n`);
 
-async function supervise({ command, options, killAt }: SupervisorOrder): Promise<void> {
+const SH = '/bin/sh';
+
+/** Seals a jail that runs the command already. */
+async function sealedJail({ way, command, options }: SupervisorOrder): Promise<[JailCapsule, pid: number]> {
+  const { jail: parameters, allow, securelevel, ...spawning } = options;
+  const owned = way === 'JailDescriptor#seal';
+  const jail = owned ? Jail.create({ ...parameters, persist: true }, { owned }) : Jail.create(parameters);
+  const program = jail.spawn(SH, ['-c', command], { stdio: 'ignore', ...spawning });
+  return [await jail.seal({ allow, securelevel }), program.pid as number];
+}
+
+async function spawned({ command, options }: SupervisorOrder): Promise<[SpawnedCapsule, pid: number]> {
+  const capsule = await Capsule.spawn(SH, ['-c', command], { stdio: 'ignore', ...options });
+  return [capsule, capsule.process.pid as number];
+}
+
+async function supervise(order: SupervisorOrder): Promise<void> {
+  const { way = 'Capsule.spawn', killAt } = order;
   subscribe('freebsd-capsule:step', (message) => {
     const { step } = message as { step: string };
     say({ step });
     if (step === killAt) process.kill(process.pid, 'SIGKILL');
   });
-  const capsule = await Capsule.spawn('/bin/sh', ['-c', command], { stdio: 'ignore', ...options });
+  const [capsule, pid] = await (way === 'Capsule.spawn' ? spawned(order) : sealedJail(order));
   const { jail } = capsule.report;
   if (jail === undefined) throw new Error('no jail in the report');
-  say({ jid: jail.jid, pid: capsule.process.pid as number, properties: jail.properties });
+  say({ jid: jail.jid, pid, properties: jail.properties });
   if (killAt === 'end') process.kill(process.pid, 'SIGKILL');
   process.stdin.resume().on('end', () => process.exit());
+  // As in any busy program, there is a system call now and then: whoever traces it waits for one.
+  setInterval(() => {}, 100).unref();
   for await (const event of capsule.tampering()) say({ event });
 }
 

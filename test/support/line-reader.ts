@@ -1,4 +1,4 @@
-/** JSON lines that a process prints. */
+/** Lines that a process prints: JSON, unless they are told to be something else. */
 
 import { createInterface } from 'node:readline';
 import type { ProcessDescriptor } from 'freebsd-capsule';
@@ -6,7 +6,10 @@ import type { ProcessDescriptor } from 'freebsd-capsule';
 export class LineReader<Line> {
   readonly #lines: AsyncIterator<string>;
 
-  constructor({ stdout }: ProcessDescriptor) {
+  readonly #parse: (line: string) => Line;
+
+  constructor({ stdout }: ProcessDescriptor, parse: (line: string) => Line = JSON.parse) {
+    this.#parse = parse;
     if (stdout === null) throw new Error('no standard output');
     this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
   }
@@ -14,7 +17,7 @@ export class LineReader<Line> {
   /** The next line; undefined at the end. */
   async next(): Promise<Line | undefined> {
     const { value, done } = await this.#lines.next();
-    return done === true ? undefined : (JSON.parse(value) as Line);
+    return done === true ? undefined : this.#parse(value);
   }
 
   /** The first line that is wanted. Throws at the end, and for a line that tells an error. */

@@ -111,6 +111,13 @@ export const requireHoldCopy: Requirement = {
   missing: () => (existsSync(holdCopy) ? undefined : 'test/support/helpers/hold-copy.c is built into the bundle alone'),
 };
 
+/** What a process in capability mode can try (test/support/helpers/attempts.c), in FreeBSD's bundle. */
+export const attempts = compiled(`helpers/attempts-${process.arch}`);
+
+export const requireAttempts: Requirement = {
+  missing: () => (existsSync(attempts) ? undefined : 'test/support/helpers/attempts.c is built into the bundle alone'),
+};
+
 /** There is a static executable to start. */
 export const requireHelper: Requirement = {
   missing: () => (findHelper() === undefined ? 'no static executable was built (cc -static)' : undefined),

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,22 +21,29 @@
 #endif
 
 struct remote_call {
-  long returned[2];
-  int error;
+  struct {
+    long returned[2];
+    int error;
+  } result;
   unsigned int number;
   unsigned int count;
   unsigned long* arguments;
 };
 
 static void call(int request, pid_t pid, void* address, int data) {
-  // EBUSY: it has not come to its stop yet.
-  for (int turn = 0; turn < 1000; turn++) {
-    if (ptrace(request, pid, address, data) == 0) return;
-    if (errno != EBUSY) break;
-    usleep(10000);
-  }
+  if (ptrace(request, pid, address, data) == 0) return;
   fprintf(stderr, "ptrace %d: %d\n", request, errno);
   exit(1);
+}
+
+// Another system call can be made where one has just ended; in the middle of one
+// that waits it is EBUSY. The first thread whose call ends will do.
+static void wait_for_end_of_call(pid_t pid) {
+  int status;
+  call(PT_TO_SCX, pid, (void*)1, 0);
+  if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status)) exit(1);
+  // A signal came first: it is kept back, and the next stop looked at.
+  if (WSTOPSIG(status) != SIGTRAP) wait_for_end_of_call(pid);
 }
 
 int main(int count, char** arguments) {
@@ -44,13 +52,14 @@ int main(int count, char** arguments) {
   int status;
   call(PT_ATTACH, pid, NULL, 0);
   if (waitpid(pid, &status, 0) != pid) return 1;
+  wait_for_end_of_call(pid);
   // The copy is traced, and so stopped, from its beginning.
   call(PT_FOLLOW_FORK, pid, NULL, 1);
-  struct remote_call request = {{0, 0}, 0, SYS_fork, 0, NULL};
+  struct remote_call request = {{{0, 0}, 0}, SYS_fork, 0, NULL};
   call(PT_SC_REMOTE, pid, (void*)&request, sizeof(request));
-  const pid_t copy = (pid_t)request.returned[0];
-  if (request.error != 0 || copy <= 0) {
-    fprintf(stderr, "fork: %d\n", request.error);
+  const pid_t copy = (pid_t)request.result.returned[0];
+  if (request.result.error != 0 || copy <= 0) {
+    fprintf(stderr, "fork: %d\n", request.result.error);
     return 1;
   }
   waitpid(pid, &status, WNOHANG);

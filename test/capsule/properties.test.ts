@@ -1,0 +1,73 @@
+/** The table of grades: that no cell is silent, and that every one is played on the real kernel. */
+
+import { expect, test } from 'vitest';
+import { ADVERSARIES, type Facts, gradeCapsule, PROPERTIES } from '../../lib/capsule/properties.ts';
+import { PLAYED, type Way } from '../kernel/capsule-cells.kernel.ts';
+
+/** Whatever a kernel can have answered. */
+function* allFacts(): Generator<Facts> {
+  for (let bits = 0; bits < 1 << 10; bits++) {
+    const bit = (number: number) => (bits & (1 << number)) !== 0;
+    yield {
+      parameters: new Map<string, string | number | boolean>([
+        ['securelevel', bit(0) ? 3 : 0],
+        ['allow.suser', bit(1)],
+        ...(bit(2) ? [['allow.unprivileged_parent_tampering', bit(3)] as const] : []),
+        ['path', bit(4) ? '/jail' : '/'],
+      ]),
+      processes: bit(5) ? [17] : undefined,
+      nested: bit(5),
+      untraceable: bit(6),
+      ownSessions: bit(7),
+      owned: bit(8),
+      closedDirectory: bit(4) ? '/jail (mode 700)' : undefined,
+      allDevices: bit(9),
+      capabilityMode: bit(9) && bit(0),
+    };
+  }
+}
+
+const cells = PROPERTIES.flatMap((property) => ADVERSARIES.map((adversary) => [property, adversary] as const));
+
+test('every cell says what it rests on, and with which value', () => {
+  for (const facts of allFacts()) {
+    const table = gradeCapsule(facts);
+    for (const [property, adversary] of cells) {
+      const { mechanism, value } = table[property][adversary];
+      expect(mechanism, `${property} ${adversary}`).not.toBe('');
+      expect(value, `${property} ${adversary}`).not.toBe('');
+    }
+  }
+});
+
+test('each cell is played for each of the three ways to make a capsule', () => {
+  const ways: Way[] = ['Capsule.spawn', 'Jail#seal', 'seal({ jail })'];
+  const missing = ways.flatMap((way) =>
+    cells
+      .filter(
+        ([property, adversary]) =>
+          !PLAYED.some(
+            (play) => play.way === way && play.adversary === adversary && play.properties.includes(property),
+          ),
+      )
+      .map((cell) => [way, ...cell].join(': ')),
+  );
+  expect(missing).toEqual([]);
+});
+
+test('each grade that a cell can have is played', () => {
+  const possible = new Set<string>();
+  for (const facts of allFacts()) {
+    const table = gradeCapsule(facts);
+    for (const [property, adversary] of cells) {
+      possible.add([property, adversary, table[property][adversary].grade].join(': '));
+    }
+  }
+  const played = new Set(
+    PLAYED.flatMap(({ adversary, grade, properties }) =>
+      properties.map((property) => [property, adversary, grade].join(': ')),
+    ),
+  );
+  expect([...possible].filter((cell) => !played.has(cell))).toEqual([]);
+  expect([...played].filter((cell) => !possible.has(cell))).toEqual([]);
+});

@@ -1,0 +1,143 @@
+/** No capsule has a descriptor of a jail inside, or a directory from above its root: for each way to make one. */
+
+import assert from 'node:assert/strict';
+import { closeSync, cpSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { Capsule, Jail, type ProcessDescriptor, spawn } from 'freebsd-capsule';
+import { tempJail } from 'freebsd-capsule/testing';
+import { temporaryDirectory } from '../support/descriptors.ts';
+import { childOutcome } from '../support/in-child.ts';
+import { kernelTest } from '../support/kernel-test.ts';
+import { requireJails, requireRelease, requireRoot, requireUnjailed } from '../support/requirements.ts';
+import { runShell } from '../support/shell.ts';
+
+// What leads out of a jail is held by other programs, which the simulated kernel does not confine.
+const needs = [requireRoot, requireRelease(15.0), requireUnjailed];
+
+/** What a process has open, as procstat(1) shows it: number or name, and type. */
+async function openIn({ pid }: ProcessDescriptor): Promise<string[]> {
+  const { output } = await runShell(spawn, `procstat -h fd ${pid}`);
+  const lines = output.trim().split('\n');
+  return lines.map((line) => line.trim().split(/\s+/).slice(2, 5).join(' '));
+}
+
+kernelTest(
+  'capsule ways out: Capsule.spawn gives its program what it was told to, and nothing else',
+  { needs },
+  async () => {
+    const etc = openSync('/etc', 'r');
+    await using other = tempJail({ path: '/' });
+    try {
+      await using capsule = await Capsule.spawn('/bin/sleep', ['600'], { jail: { path: '/' }, stdio: 'ignore' });
+      const open = await openIn(capsule.process);
+      const numbered = open.filter((line) => /^\d/.test(line));
+      assert.deepEqual(
+        numbered.map((line) => line.split(' ')[0]),
+        ['0', '1', '2'],
+        open.join('\n'),
+      );
+      assert.equal(
+        numbered.some((line) => / d$/.test(line)),
+        false,
+        open.join('\n'),
+      );
+      for (const options of [
+        { descriptors: { 3: etc } },
+        { descriptors: { 3: other } },
+        { stdio: [etc, 'ignore', 'ignore'] },
+      ]) {
+        await assert.rejects(Capsule.spawn('/bin/sleep', ['600'], { jail: { path: '/' }, ...(options as object) }), {
+          code: 'ERR_INVALID_ARG_VALUE',
+          message: /leads out of the capsule/,
+        });
+      }
+    } finally {
+      closeSync(etc);
+    }
+  },
+);
+
+kernelTest('capsule ways out: Jail#seal refuses a jail of which a process has the descriptor', { needs }, async () => {
+  await using jail = tempJail({ path: '/' });
+  const before = jail.get();
+  // As jexec(8) passes on whatever it is given.
+  using holder = spawn('/usr/sbin/jexec', [String(jail.jid), '/bin/sleep', '600'], {
+    stdio: 'ignore',
+    descriptors: { 5: jail },
+  });
+  while ((await runShell(spawn, `pgrep -j ${jail.jid} sleep`)).status !== 0);
+  await assert.rejects(jail.seal(), {
+    code: 'ERR_INVALID_STATE',
+    message: new RegExp(`^Process ${holder.pid} has, as descriptor 5, jail ${jail.jid}, which leads out of jail`),
+  });
+  assert.deepEqual(jail.get(), before);
+  holder.kill('SIGKILL');
+  await holder.exited;
+});
+
+kernelTest('capsule ways out: Jail#seal refuses a jail of which a process is above the root', { needs }, async () => {
+  const directory = temporaryDirectory();
+  const root = join(directory.path, 'root');
+  mkdirSync(join(root, 'within'), { recursive: true });
+  for (const name of ['sh', 'sleep']) cpSync('/rescue/sh', join(root, name));
+  const jail = Jail.create({ path: root });
+  try {
+    using inside = jail.spawn('/sh', ['-c', 'cd /within && exec /sleep 600'], { stdio: 'ignore' });
+    const atWork = `procstat -h fd ${inside.pid} | grep -E 'cwd .*within' && pgrep -j ${jail.jid} sleep`;
+    while ((await runShell(spawn, atWork)).status !== 0);
+    // What root outside does in good faith opens the jail: the process inside is above its root from here on.
+    renameSync(join(root, 'within'), join(directory.path, 'without'));
+    await assert.rejects(jail.seal(), {
+      code: 'ERR_INVALID_STATE',
+      message: new RegExp(`^Process ${inside.pid} works in the directory \\S*/without, which leads out of jail`),
+    });
+    renameSync(join(directory.path, 'without'), join(root, 'within'));
+    using capsule = await jail.seal();
+    assert.equal(capsule.report.jail?.properties.fileSystem.inside.grade, 'enforced');
+  } finally {
+    try {
+      jail.remove();
+    } catch (error) {
+      // It ended with its processes, or is about to.
+      assert.match(String((error as NodeJS.ErrnoException).code), /^(EINVAL|ENOENT)$/);
+    }
+    await jail.removed({ signal: AbortSignal.timeout(60_000) });
+    directory.remove();
+  }
+});
+
+kernelTest(
+  'capsule ways out: seal({ jail }) closes its own descriptor, refuses directories, and others serve for nothing',
+  { needs: [requireJails, requireRelease(15.0)] },
+  async () => {
+    const outcome = await childOutcome(async ({ Jail, listDescriptors, seal }) => {
+      const { closeSync, openSync } = process.getBuiltinModule('node:fs');
+      const code = (error: unknown) => (error as NodeJS.ErrnoException).code;
+      const etc = openSync('/etc', 'r');
+      const withDirectory = await seal({ jail: { path: '/' } }).then(() => 'sealed', code);
+      closeSync(etc);
+      const other = Jail.create({ path: '/' }, { owned: true });
+      const { report } = await seal({ jail: { path: '/' } });
+      const attempts = [
+        () => other.get('path'),
+        () => other.set({ 'allow.raw_sockets': true }),
+        () => other.attach(),
+        () => Jail.get(report.jail?.jid ?? 0),
+      ].map((attempt) => {
+        try {
+          attempt();
+          return 'done';
+        } catch (error) {
+          return code(error);
+        }
+      });
+      const own = listDescriptors().filter(({ kind, jid }) => kind === 'jail' && jid === report.jail?.jid).length;
+      const directories = listDescriptors().filter(({ kind }) => kind === 'directory').length;
+      return { withDirectory, attempts, own, directories };
+    });
+    assert.equal(outcome.error, undefined, JSON.stringify(outcome.error));
+    const { attempts = [], ...rest } = outcome.result ?? {};
+    assert.deepEqual(rest, { withDirectory: 'EPERM', own: 0, directories: 0 });
+    for (const attempt of attempts) assert.match(String(attempt), /^(ECAPMODE|EPERM|ERR_INVALID_STATE|ENOENT)$/);
+  },
+);
