@@ -73,6 +73,8 @@ await runScript(() => {
     crossBuildQuestions(arch, zig, bundle('helpers', `questions-${arch}`));
     crossBuildBenchHelper(arch, zig, bundle('helpers', `rights-${arch}`));
   }
+  // The programs in it are tests, and these two find them.
+  for (const path of ['README.md', 'scripts/readme.mjs', 'scripts/project.mjs']) cpSync(inProject(path), bundle(path));
   // Recordings are data: the compiler does not carry them along.
   const recordings = inProject('test/conformance');
   if (existsSync(recordings)) cpSync(recordings, bundle('test/conformance'), withoutTypeScript);

@@ -26,8 +26,12 @@ const wholeTextOf = (symbol) =>
     .map(({ summary, blockTags = [] }) => textOf(summary) + blockTags.map(({ content }) => textOf(content)).join(''))
     .join('');
 
-const hasTag = (symbol, tag) =>
-  commentsOf(symbol).some(({ blockTags = [] }) => blockTags.some((block) => block.tag === tag));
+const contentsOf = (symbol, tag) =>
+  commentsOf(symbol).flatMap(({ blockTags = [] }) =>
+    blockTags.filter((block) => block.tag === tag).map(({ content }) => textOf(content)),
+  );
+
+const hasTag = (symbol, tag) => contentsOf(symbol, tag).length > 0;
 
 // Names that are the system's or Node's are documented where the interface says.
 const REFERENCE = /https:\/\/(?:man\.freebsd\.org|nodejs\.org\/api)\//;
@@ -61,9 +65,14 @@ export function complaintsAbout(model) {
     if (![symbol, ...members].some((part) => page.test(wholeTextOf(part)))) {
       complaints.push(`${name} links no manual page (https://man.freebsd.org/cgi/man.cgi?query=…)`);
     }
-    if (!hasTag(symbol, '@since')) complaints.push(`${name} does not say since which kernel: @since FreeBSD …`);
+    if (!contentsOf(symbol, '@since').some((since) => /^FreeBSD \d+\.\d/.test(since))) {
+      complaints.push(`${name} does not say since which kernel: @since FreeBSD …`);
+    }
     if (symbol.kind === KIND.function && !hasTag(symbol, '@throws') && !hasTag(symbol, '@returns')) {
       complaints.push(`${name} says neither what it throws nor what it returns`);
+    }
+    if (symbol.kind === KIND.class && ![symbol, ...members].some((part) => hasTag(part, '@throws'))) {
+      complaints.push(`${name} nowhere says what it throws`);
     }
   }
   return complaints;

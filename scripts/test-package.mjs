@@ -1,8 +1,18 @@
 // Packs the package, installs it into an empty folder as a stranger would (no scripts, no network, no compiler), and uses
-// it from there: the README's first program in Node and in Bun, the other entry points, types under both resolutions. Then
-// builds the addon from what was installed, with the one command that the README names.
+// it from there: the README's first program in Node and in Bun, the other entry points, the command, types under each
+// resolution, of the examples too. Then builds the addon from what was installed, with the one command that the README names.
 
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installDependencies } from './dependencies.mjs';
@@ -101,6 +111,20 @@ function checkEntryPoints(runtime) {
   check(required === expected, `require() in ${runtime}: ${required}`);
 }
 
+// Under both of its names, on the plan that the README names and on one with a fault.
+function checkCommand() {
+  const plan = installed('examples/capsule-plan.json');
+  const wrong = join(folder, 'wrong.json');
+  writeFileSync(wrong, '{ "version": 1, "jail": { "path": "/jails/web" }, "jial": {} }\n');
+  for (const name of ['capsule', 'freebsd-capsule']) {
+    const program = join(folder, 'node_modules/.bin', name);
+    const good = outcomeOf(program, ['check', '--schema-only', plan], { cwd: folder });
+    check(good.ok, `${name} check (${good.end}):\n${good.output}`);
+    const bad = outcomeOf(program, ['check', '--schema-only', wrong], { cwd: folder });
+    check(bad.end === 'exit status 65' && bad.output.includes('jial'), `${name} check (${bad.end}):\n${bad.output}`);
+  }
+}
+
 // Without the addon, the package is still imported: that is what a program on another system does.
 function checkImportWithoutAddon(runtime) {
   const source = `
@@ -126,6 +150,9 @@ export const jail = tempJail({ 'host.hostname': 'a' });
 function checkTypes() {
   writeFileSync(join(folder, 'program.ts'), TYPED_PROGRAM);
   symlinkSync(inProject('node_modules/@types'), installed('../@types'));
+  cpSync(installed('examples'), join(folder, 'examples'), { recursive: true });
+  const examples = readdirSync(join(folder, 'examples')).filter((name) => name.endsWith('.ts'));
+  check(examples.length > 0, 'the tarball has no examples');
   for (const [module, moduleResolution] of [
     ['node16', 'node16'],
     ['nodenext', 'nodenext'],
@@ -143,7 +170,8 @@ function checkTypes() {
       },
       lib: ['es2023', 'esnext.disposable'],
     };
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['program.ts'] }));
+    const files = ['program.ts', ...examples.map((name) => `examples/${name}`)];
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     runQuietly(`Checking types (${moduleResolution})`, process.execPath, [tsc, '-p', folder]);
   }
 }
@@ -170,6 +198,7 @@ await runScript(async () => {
     'contains what it should': checkContents,
     'runs the README’s first program': each(checkFirstProgram),
     'is imported and required': each(checkEntryPoints),
+    'checks plans by its command': checkCommand,
     'has types for node16, nodenext and bundler': checkTypes,
     'is imported without its addon': each(checkImportWithoutAddon),
     'is built from source by one command': checkBuildFromSource,

@@ -1,5 +1,5 @@
 // Programs of some of the scripts alone, each set in a folder of its own in build/ with a lockfile in scripts/<set>-tools:
-// too large for everybody's node_modules, or in need of other versions than are there.
+// too large for everybody's node_modules, in need of other versions than are there, or for the installed package.
 
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { runNpm } from './npm.mjs';

@@ -36,6 +36,17 @@ test('a comment, a manual page, a release and what it throws are asked for', () 
   expect(complaints(signed(KIND.function, 'f', elsewhere))).toEqual([expect.stringMatching(/^f links no manual page/)]);
 });
 
+test('a release that is none, and a class that throws nothing, are not enough', () => {
+  const undated = comment(`Enters, cap_enter(2): ${PAGE}`, { since: 'always', throws: 'ENOSYS' });
+  expect(complaints(signed(KIND.function, 'enter', undated))).toEqual([
+    expect.stringMatching(/^enter does not say since which kernel/),
+  ]);
+  const silent = comment(`Enters, cap_enter(2): ${PAGE}`, { since: 'FreeBSD 14.0' });
+  expect(complaints({ kind: KIND.class, name: 'Mode', comment: silent })).toEqual(['Mode nowhere says what it throws']);
+  const children = [signed(KIND.method, 'enter', comment('Enters.', { throws: 'ENOSYS' }))];
+  expect(complaints({ kind: KIND.class, name: 'Mode', comment: silent, children })).toEqual([]);
+});
+
 test('members count, but for forms of others and what the language gives a meaning', () => {
   const members = [
     signed(KIND.method, 'read', comment('Reads.')),
