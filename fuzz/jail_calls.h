@@ -22,9 +22,10 @@ struct JailCall {
   std::vector<std::string> names;
   std::vector<std::vector<uint8_t>> values;
 
-  void Add(std::string name, std::vector<uint8_t> value) {
+  void Add(std::string name, const std::vector<uint8_t>& value) {
     names.push_back(std::move(name));
-    values.push_back(std::move(value));
+    // A copy: what a vector was given byte by byte has room for more.
+    values.emplace_back(value.begin(), value.end());
   }
   void AddInt(std::string name, int value) {
     const auto* bytes = reinterpret_cast<const uint8_t*>(&value);

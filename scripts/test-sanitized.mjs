@@ -28,7 +28,13 @@ const COPIED = [
 
 // Those that reach native code; what the rest does in JavaScript alone is the same in `npm test`.
 const TESTS = [
-  ...['test/native.test.ts', 'test/event-thread.test.ts', 'test/worker.test.ts', 'test/capsicum', 'test/kernel/'],
+  ...[
+    'test/native.test.ts',
+    'test/event-thread.test.ts',
+    'test/worker.test.ts',
+    'test/capsicum',
+    'test/kernel.test.ts',
+  ],
   ...['test/capsule/inventory.test.ts', 'test/capsule/seal.test.ts', 'test/jail', 'test/process', 'test/stress'],
 ];
 

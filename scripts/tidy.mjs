@@ -1,15 +1,18 @@
-// Runs clang-tidy over native/ as FreeBSD's compiler sees it: with FreeBSD's headers, which the cross compiler brings.
-// Needs build/freebsd-x64/compile_commands.json, from `npm run prebuild`. What is checked: .clang-tidy.
+// Runs clang-tidy over native/ as FreeBSD's compiler sees it: by the commands of the cross-build, with FreeBSD's headers,
+// which the cross compiler brings. What is checked: .clang-tidy.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findClangTool, isRecent } from './clang-tools.mjs';
+import { compileCommandsOf, crossCompile, whyNotCrossBuild } from './cross-build.mjs';
+import { installDependencies } from './dependencies.mjs';
 import { runInParallel } from './in-parallel.mjs';
 import { installPrebuildTools } from './prebuild-tools.mjs';
+import { FREEBSD_PREBUILDS } from './prebuilds.mjs';
 import { inProject, root } from './project.mjs';
 import { Failure, runQuietly, runScript } from './run-command.mjs';
 
-const CROSS_BUILD = inProject('build/freebsd-x64/compile_commands.json');
+const [CHECKED] = FREEBSD_PREBUILDS;
 const OUTPUT = inProject('build/tidy');
 
 // The folders of headers and the macros that zig adds to the command line of a target on its own.
@@ -44,14 +47,21 @@ function translated({ command, file }, { folders, macros }) {
   };
 }
 
-await runScript(async () => {
-  if (!existsSync(CROSS_BUILD)) throw new Failure(`${CROSS_BUILD} was not found; run first: npm run prebuild`);
-  const clangTidy = findClangTool('clang-tidy', 'CLANG_TIDY', isRecent, 'Debian: apt-get install clang-tidy-19');
-  const { zig } = installPrebuildTools();
-  const entries = JSON.parse(readFileSync(CROSS_BUILD, 'utf8'));
-  const target = /--target=\S+/.exec(entries[0]?.command)?.[0];
-  if (target === undefined) throw new Failure(`${CROSS_BUILD} names no target; run: npm run prebuild`);
-  const added = addedByZig(zig, target);
+// Returns { notRun: why } where there is no clang-tidy, or nothing to configure the cross-build with.
+export async function tidy() {
+  const obstacle = whyNotCrossBuild();
+  if (obstacle !== undefined) return { notRun: obstacle };
+  let clangTidy;
+  try {
+    clangTidy = findClangTool('clang-tidy', 'CLANG_TIDY', isRecent, 'Debian: apt-get install clang-tidy-19');
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { notRun: error.message };
+  }
+  const toolPaths = installPrebuildTools();
+  crossCompile(['configure'], CHECKED, toolPaths);
+  const added = addedByZig(toolPaths.zig, `--target=${CHECKED.target}`);
+  const entries = JSON.parse(readFileSync(compileCommandsOf(CHECKED.name), 'utf8'));
   const commands = entries.map((entry) => translated(entry, added));
   mkdirSync(OUTPUT, { recursive: true });
   writeFileSync(join(OUTPUT, 'compile_commands.json'), JSON.stringify(commands, null, 2));
@@ -59,5 +69,14 @@ await runScript(async () => {
     'clang-tidy',
     commands.map(({ file }) => [clangTidy, '--quiet', '-p', OUTPUT, file]),
   );
-  console.log(`clang-tidy has nothing to say of ${commands.length} files`);
-});
+  return {};
+}
+
+if (process.argv[1] === import.meta.filename) {
+  await runScript(async () => {
+    installDependencies();
+    const { notRun } = await tidy();
+    if (notRun !== undefined) throw new Failure(notRun);
+    console.log('clang-tidy has nothing to say');
+  });
+}

@@ -40,7 +40,8 @@ int Answer(const void* data, size_t size, void* old, size_t* old_length) {
     return 0;
   }
   if (*old_length < size) return Fail(ENOMEM);
-  memcpy(old, data, size);
+  // An empty answer has no data, which memcpy(3) may not be given.
+  if (size > 0) memcpy(old, data, size);
   *old_length = size;
   return 0;
 }

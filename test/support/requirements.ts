@@ -9,11 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { kernel } from 'freebsd-capsule';
 import { compiled } from './compiled.ts';
 
-/** 'audit' is a check of `npm run check` and no test. */
-export type Tier = 'kernel' | 'privileged' | 'unprivileged' | 'bun' | 'audit';
+/** 'audit' and 'tidy' are checks of `npm run check` and no tests. */
+export type Tier = 'kernel' | 'privileged' | 'unprivileged' | 'bun' | 'audit' | 'tidy';
 export type Runtime = 'node' | 'bun';
 
-const TIERS: readonly string[] = ['kernel', 'privileged', 'unprivileged', 'bun', 'audit'] satisfies Tier[];
+const TIERS: readonly string[] = ['kernel', 'privileged', 'unprivileged', 'bun', 'audit', 'tidy'] satisfies Tier[];
 
 export interface Requirement {
   /** The tier that this opens; without one, a skip is never a failure. */
