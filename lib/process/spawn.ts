@@ -127,7 +127,8 @@ function start(
  *    names of users, groups and jails are looked up. After an error nothing has happened.
  * 2. Pipes are made, and duplicates of the descriptors with rights, which are limited. After an error they are closed
  *    again: `EMFILE`, `ENOTCAPABLE` for a right that a descriptor does not have.
- * 3. What tells of its end is set up, and the child is made: `EAGAIN` (process limit), `EMFILE`, `ENOMEM`. `ECHILD`: it was killed before it came to step 13.
+ * 3. What tells of its end is set up (`EMFILE`, `ENFILE`; `EAGAIN` of `pthread_create`), and the child is made: `EAGAIN`
+ *    (process limit), `EMFILE`, `ENFILE`, `ENOMEM`. `ECHILD`: it was killed before it came to step 13.
  *
  * In the child; a step that fails is thrown here under the name of its system call, and the child, its descriptor and the
  * pipes are gone then. What earlier steps did went with it.
@@ -146,14 +147,16 @@ function start(
  *
  * The kernel would kill a dynamic executable that starts in capability mode with SIGABRT, too late for an error; so step
  * 13 looks first, and says `ECAPMODE`. A script by descriptor is `ENOEXEC` outside of capability mode, since its
- * interpreter would not be given the descriptor. Where the descriptor lacks the right `read` it cannot look. What else the
- * kernel finds once the old program is gone, such as a `limits.as` that the new one does not fit into, it cannot refuse any
- * more: that is a `SIGABRT` in `exited`.
+ * interpreter would not be given the descriptor. Where the descriptor lacks the right `read` or `fstat` it cannot look.
+ * A descriptor of what is no file is `EACCES` or `EBADF`, as the kernel says it. What else it finds once the old program is
+ * gone, such as a `limits.as` that the new one does not fit into, it cannot refuse any more: that is a `SIGABRT` in `exited`.
  *
  * In capability mode `file` must be a descriptor of a static executable with the right `fexecve`, and `cwd`, `jail`,
  * `groups`, `user`, `group`, `noNewPrivileges` and `'ignore'` are refused with `ECAPMODE`.
  *
- * @param file a path; a name, looked for by the `PATH` of `env`; or a descriptor
+ * @param file a path; a name, looked for by the `PATH` of `env`; or a descriptor. A name is searched as execvp(3) does,
+ * but a file that is no program is `ENOEXEC` and not given to a shell, and other errors than that there is no such file, or
+ * none that may be executed, end the search
  * @param args what follows `argv[0]`
  * @throws the argument errors; the errors above, with `path`, `fd` or `jail` where it applies; `AbortError` when
  * `options.signal` has aborted already; `ENOSYS` without a FreeBSD kernel

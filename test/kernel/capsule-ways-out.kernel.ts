@@ -8,7 +8,14 @@ import { tempJail } from 'freebsd-capsule/testing';
 import { temporaryDirectory } from '../support/descriptors.ts';
 import { childOutcome } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
-import { requireJails, requireRelease, requireRoot, requireUnjailed } from '../support/requirements.ts';
+import {
+  attempts,
+  requireAttempts,
+  requireJails,
+  requireRelease,
+  requireRoot,
+  requireUnjailed,
+} from '../support/requirements.ts';
 import { runShell } from '../support/shell.ts';
 
 // What leads out of a jail is held by other programs, which the simulated kernel does not confine.
@@ -75,36 +82,39 @@ kernelTest('capsule ways out: Jail#seal refuses a jail of which a process has th
   await holder.exited;
 });
 
-kernelTest('capsule ways out: Jail#seal refuses a jail of which a process is above the root', { needs }, async () => {
-  const directory = temporaryDirectory();
-  const root = join(directory.path, 'root');
-  mkdirSync(join(root, 'within'), { recursive: true });
-  for (const name of ['sh', 'sleep']) cpSync('/rescue/sh', join(root, name));
-  const jail = Jail.create({ path: root });
-  try {
-    using inside = jail.spawn('/sh', ['-c', 'cd /within && exec /sleep 600'], { stdio: 'ignore' });
-    const atWork = `procstat -h fd ${inside.pid} | grep -E 'cwd .*within' && pgrep -j ${jail.jid} sleep`;
-    while ((await runShell(spawn, atWork)).status !== 0);
-    // What root outside does in good faith opens the jail: the process inside is above its root from here on.
-    renameSync(join(root, 'within'), join(directory.path, 'without'));
-    await assert.rejects(jail.seal(), {
-      code: 'ERR_INVALID_STATE',
-      message: new RegExp(`^Process ${inside.pid} works in the directory \\S*/without, which leads out of jail`),
-    });
-    renameSync(join(directory.path, 'without'), join(root, 'within'));
-    using capsule = await jail.seal();
-    assert.equal(capsule.report.jail?.properties.fileSystem.inside.grade, 'enforced');
-  } finally {
+kernelTest(
+  'capsule ways out: Jail#seal refuses a jail of which a process is above the root',
+  { needs: [...needs, requireAttempts] },
+  async () => {
+    const directory = temporaryDirectory();
+    const root = join(directory.path, 'root');
+    mkdirSync(join(root, 'within'), { recursive: true });
+    cpSync(attempts, join(root, 'waits'));
+    const jail = Jail.create({ path: root });
     try {
-      jail.remove();
-    } catch (error) {
-      // It ended with its processes, or is about to.
-      assert.match(String((error as NodeJS.ErrnoException).code), /^(EINVAL|ENOENT)$/);
+      // It waits for its input, which stays open.
+      using inside = jail.spawn('/waits', [], { cwd: '/within', stdio: ['pipe', 'ignore', 'ignore'] });
+      // What root outside does in good faith opens the jail: the process inside is above its root from here on.
+      renameSync(join(root, 'within'), join(directory.path, 'without'));
+      await assert.rejects(jail.seal(), {
+        code: 'ERR_INVALID_STATE',
+        message: new RegExp(`^Process ${inside.pid} works in the directory \\S*/without, which leads out of jail`),
+      });
+      renameSync(join(directory.path, 'without'), join(root, 'within'));
+      using capsule = await jail.seal();
+      assert.equal(capsule.report.jail?.properties.fileSystem.inside.grade, 'enforced');
+    } finally {
+      try {
+        jail.remove();
+      } catch (error) {
+        // It ended with its processes, or is about to.
+        assert.match(String((error as NodeJS.ErrnoException).code), /^(EINVAL|ENOENT)$/);
+      }
+      await jail.removed({ signal: AbortSignal.timeout(60_000) });
+      directory.remove();
     }
-    await jail.removed({ signal: AbortSignal.timeout(60_000) });
-    directory.remove();
-  }
-});
+  },
+);
 
 kernelTest(
   'capsule ways out: seal({ jail }) closes its own descriptor, refuses directories, and others serve for nothing',

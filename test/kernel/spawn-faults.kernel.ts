@@ -54,7 +54,7 @@ for (const stdio of ['pipe', 'ignore'] as const) {
         const { code } = await child.exited;
         const left = capsule.listDescriptors().filter(({ kind }) => kind === 'process').length;
         child.close();
-        const { stdout, pid } = spawnSync('ps', ['-axo', 'ppid=,pid='], { encoding: 'utf8' });
+        const { stdout, pid } = spawnSync('ps', ['-ax', '-o', 'ppid=', '-o', 'pid='], { encoding: 'utf8' });
         const pairs = stdout.split('\n').map((line) => line.trim().split(/\s+/).map(Number));
         const children = pairs.filter(([parent, number]) => parent === process.pid && number !== pid).length;
         return { failures, left, children, code };
@@ -387,7 +387,7 @@ kernelTest('what is no file is no program, is not waited for, and nothing of it 
       for (const file of [fifo, device, folder, child.fd, server]) {
         const error = caught(() => spawn(file as number, [], { stdio: 'ignore', capabilityMode }));
         assert.equal(error.syscall, 'fexecve');
-        assert.match(String(error.code), /^(EACCES|EINVAL|ENOEXEC|EISDIR)$/);
+        assert.match(String(error.code), /^(EACCES|EBADF)$/);
         assert.ok((error.fd ?? -1) >= 0);
       }
     }

@@ -18,7 +18,7 @@ export function childProcesses(parent = process.pid): number[] {
       })
       .map(Number);
   }
-  const { stdout, pid } = spawnSync('/bin/ps', ['-axo', 'ppid=,pid='], { encoding: 'utf8' });
+  const { stdout, pid } = spawnSync('/bin/ps', ['-ax', '-o', 'ppid=', '-o', 'pid='], { encoding: 'utf8' });
   return stdout
     .trim()
     .split('\n')
