@@ -29,11 +29,14 @@ async function sha512Of(path) {
 function progress(name, total, log) {
   let shown = -1;
   return (received) => {
-    const percent = total > 0 ? Math.floor((received / total) * 100) : -1;
-    const step = log.isTTY ? percent : Math.floor(percent / 10);
+    const mebibytes = Math.floor(received / MiB);
+    // Not every server says how much there is.
+    const percent = total > 0 ? Math.floor((received / total) * 100) : undefined;
+    const step = percent === undefined ? Math.floor(mebibytes / 64) : log.isTTY ? percent : Math.floor(percent / 10);
     if (step === shown) return;
     shown = step;
-    const text = `${name}: ${Math.floor(received / MiB)} of ${Math.ceil(total / MiB)} MiB (${percent} %)`;
+    const of = percent === undefined ? ' MiB' : ` of ${Math.ceil(total / MiB)} MiB (${percent} %)`;
+    const text = `${name}: ${mebibytes}${of}`;
     log.write(log.isTTY ? `\r${text}${received === total ? '\n' : ''}` : `${text}\n`);
   };
 }
@@ -51,7 +54,8 @@ async function fetchInto(part, url, log) {
   if (!response.ok) throw new Failure(`${url}: ${response.status} ${response.statusText}`);
   // A server may ignore the range and send everything.
   const kept = response.status === 206 ? start : 0;
-  const total = kept + Number(response.headers.get('content-length') ?? 0);
+  const length = response.headers.get('content-length');
+  const total = length === null ? 0 : kept + Number(length);
   let received = kept;
   const report = progress(basename(part, '.part'), total, log);
   // Written as it comes, so that a break loses nothing of what had come.

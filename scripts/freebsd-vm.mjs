@@ -153,6 +153,8 @@ run_as_unprivileged() {
   CAPSULE_REQUIRE=kernel,unprivileged su -m unprivileged -c 'sh run.sh "$PATTERN"' || status=1
 }
 stty -f /dev/cuau1 raw
+# Packed under whatever umask.
+chmod -R a+rX /capsule
 freebsd-version -ku
 pw useradd unprivileged -s /bin/sh
 cd /capsule/freebsd-tests || status=1

@@ -69,6 +69,13 @@ test('downloads once, with progress', async () => {
   expect(ranges).toHaveLength(1);
 });
 
+test('tells no share of what has no length', async () => {
+  answer = (_, response) => response.writeHead(200, { 'transfer-encoding': 'chunked' }).end(content);
+  const { lines, write } = log();
+  await download(url(), sha512, path, { write });
+  expect(lines).toEqual(['image.xz: 0 MiB\n']);
+});
+
 test('throws away what has the wrong checksum', async () => {
   const wrong = sha512.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
   await expect(download(url(), wrong, path, log())).rejects.toThrow(/has the wrong SHA-512 and was thrown away/);
