@@ -170,7 +170,7 @@ interface ProcessRecord {
 }
 
 /** All processes that this one may see. */
-export function allProcesses(): ProcessRecord[] {
+function allProcesses(): ProcessRecord[] {
   const numbers = native('sysctl').processes();
   return Array.from({ length: numbers.length / 3 }, (_, index) => {
     const [pid, session, jid] = numbers.slice(3 * index, 3 * index + 3) as [number, number, number];
