@@ -78,9 +78,8 @@ struct Failure {
 enum Extra { kFile, kDirectory, kJail, kStatus, kExtras };
 
 struct Order {
-  // The file, or the places where a name is searched; or kFile.
+  // The file, or, in a `search`, the places where a name may be; or kFile.
   std::vector<std::string> files;
-  bool search = false;
   std::vector<char*> arguments;
   std::vector<char*> env;
   std::vector<std::string> texts;
@@ -99,6 +98,7 @@ struct Order {
   bool no_new_privileges = false;
   bool no_tracing = false;
   bool capability_mode = false;
+  bool search = false;
   bool held = false;
   int extras[kExtras] = {-1, -1, -1, -1};
 
