@@ -23,7 +23,18 @@ const REPORTS = inCopy('reports');
 
 const COPIED = [
   ...['binding.gyp', 'sources.json', 'package.json', 'tsconfig.json', 'tsconfig.test.json', 'vitest.config.ts'],
-  ...['native', 'lib', 'dist', 'test', 'examples', 'build/test', 'build/examples', 'build/helpers'],
+  ...[
+    'native',
+    'lib',
+    'dist',
+    'test',
+    'examples',
+    'scripts',
+    'README.md',
+    'build/test',
+    'build/examples',
+    'build/helpers',
+  ],
 ];
 
 // Those that reach native code; what the rest does in JavaScript alone is the same in `npm test`.

@@ -151,9 +151,14 @@ export class Capsule<Names extends string = string> implements Disposable, Async
     return this.#evidence.tell(options);
   }
 
-  /** Whether nothing has happened to the jail since it was sealed, its end included; undefined without a jail. */
+  /**
+   * Whether nothing has happened to the jail since it was sealed, its end included: false for good once something has.
+   * Undefined where nobody can say: without a jail, and after `close()`, which ends the watch.
+   */
   get intact(): boolean | undefined {
-    return this.#evidence === undefined ? undefined : this.#evidence.events.length === 0;
+    if (this.#evidence === undefined) return undefined;
+    if (this.#evidence.events.length > 0) return false;
+    return this.#evidence.over ? undefined : true;
   }
 
   /**

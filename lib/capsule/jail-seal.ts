@@ -185,18 +185,26 @@ export function processesOf(jid: number): number[] {
     .map(({ pid }) => pid);
 }
 
-/** Whether no process of a jail is in a session with one that is not: within a session everybody may send SIGCONT. */
+/**
+ * Whether no process of a jail is in a session with one that is not: within a session everybody may send SIGCONT. A session
+ * whose leader is not in the jail counts as somebody else's: from within a jail, not all who are in it can be seen.
+ */
 export function hasOwnSessions(jid: number): boolean {
   const processes = allProcesses();
-  const sessions = new Set(processes.filter((process) => process.jid === jid).map(({ session }) => session));
-  return !processes.some((process) => process.jid !== jid && sessions.has(process.session));
+  const inside = processes.filter((process) => process.jid === jid);
+  const pids = new Set(inside.map(({ pid }) => pid));
+  const sessions = new Set(inside.map(({ session }) => session));
+  return (
+    [...sessions].every((session) => pids.has(session)) &&
+    !processes.some((process) => process.jid !== jid && sessions.has(process.session))
+  );
 }
 
-/** Whether this process is in a session with no other. */
+/** Whether this process leads a session, and is alone in it. Others of another's session may be out of sight. */
 export function isAloneInSession(): boolean {
   const processes = allProcesses();
   const own = processes.find(({ pid }) => pid === process.pid)?.session;
-  return processes.filter(({ session }) => session === own).length === 1;
+  return own === process.pid && processes.filter(({ session }) => session === own).length === 1;
 }
 
 /**

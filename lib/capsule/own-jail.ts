@@ -39,10 +39,11 @@ export class OwnJail implements Disposable {
   readonly #parameters: JailParameters;
   readonly #wanted: Map<string, boolean | number>;
   readonly #requirements: ReturnType<typeof checkRequirements>;
-  readonly #facts: Omit<Facts, 'parameters' | 'processes'>;
+  readonly #facts: Omit<Facts, 'parameters' | 'processes' | 'ownSessions'>;
   readonly #root: string;
   readonly #switchesUser: boolean;
   #left: ReadonlyMap<string, JailValue> = new Map();
+  #alone = false;
   #current: Jail | undefined;
   #jid = 0;
   #fd = -1;
@@ -66,13 +67,12 @@ export class OwnJail implements Disposable {
     this.#facts = {
       nested: isJailed(),
       untraceable: !plan.debugger,
-      // Found out now: from inside, the others of a session are not to be seen. Who is alone in his stays so until the end.
-      ownSessions: isAloneInSession(),
       owned: false,
       // The last step of the seal, without which there is no capsule.
       capabilityMode: true,
       ...fileFacts(this.#root),
     };
+    this.#alone = isAloneInSession();
     this.#grade(this.#wanted);
   }
 
@@ -92,6 +92,8 @@ export class OwnJail implements Disposable {
     if (this.#switchesUser) values.set(SUSER, true);
     const encoded = encodeParameters(Object.fromEntries(values), 'plan.jail', true);
     const { name, path } = this.#parameters;
+    // Asked last before the others of a session are out of sight: `prewarm` may have started somebody.
+    this.#alone = isAloneInSession();
     attachProcess('jail_set', () => {
       const made = inJail(name, () => {
         try {
@@ -106,10 +108,10 @@ export class OwnJail implements Disposable {
       this.#fd = made.fd;
       return { jid: made.jid, name: name ?? String(made.jid) };
     });
+    // At once, and before descriptors are limited, its queue included. What the seal sets itself is no event: see seal().
+    this.evidence.watch('jail', 0, ['attach', 'child', 'remove']);
     this.#current = Jail.current();
     this.#left = readLeft({ fd: this.#fd }, this.#jid, this.#wanted);
-    // Before descriptors are limited, its queue included. What the seal sets itself is no event: see seal().
-    this.evidence.watch('jail', 0, ['attach', 'child', 'remove']);
     return `jail ${this.#jid} (jail_set(2) JAIL_CREATE | JAIL_ATTACH)`;
   }
 
@@ -147,7 +149,7 @@ export class OwnJail implements Disposable {
 
   #grade(values: ReadonlyMap<string, JailValue>, processes?: readonly number[]) {
     const parameters = new Map<string, JailValue>([['path', this.#root], ...values]);
-    const properties = gradeCapsule({ ...this.#facts, parameters, processes });
+    const properties = gradeCapsule({ ...this.#facts, ownSessions: this.#alone, parameters, processes });
     requireGrades(properties, this.#requirements);
     return properties;
   }

@@ -15,6 +15,7 @@
 #include "descriptor_table.h"
 #include "events.h"
 #include "jail_parameters.h"
+#include "processes.h"
 
 namespace simulation {
 
@@ -68,6 +69,7 @@ bool SameFile(int fd, const JailDescriptor& descriptor) {
 
 // A process that has ended and been waited for is in no jail.
 void ForgetEnded(std::set<pid_t>* processes) {
+  ReapClosed();
   std::erase_if(*processes, [](pid_t pid) { return kill(pid, 0) != 0 && errno == ESRCH; });
 }
 

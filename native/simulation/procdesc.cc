@@ -136,6 +136,11 @@ std::optional<int> simulation::ExitStatusOf(int fd) {
   return StatusOf(info);
 }
 
+void simulation::ReapClosed() {
+  const std::lock_guard lock(processes_mutex);
+  ReapOrphans();
+}
+
 void simulation::ProcessClosed(int fd) {
   const std::lock_guard lock(processes_mutex);
   ReapOrphans();

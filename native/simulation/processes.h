@@ -24,6 +24,9 @@ std::optional<int> ExitStatusOf(int fd);
 // descriptor of a process. A duplicate is not the last one, and does nothing.
 void ProcessClosed(int fd);
 
+// Waits for the children that have ended without a descriptor of them.
+void ReapClosed();
+
 }  // namespace simulation
 
 #endif  // SIMULATION_PROCESSES_H_

@@ -1,9 +1,11 @@
 /** A process that seals itself in a jail of its own. */
 
 import assert from 'node:assert/strict';
+import { tempJail } from 'freebsd-capsule/testing';
 import { childOutcome } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
-import { requireJails, requireRelease } from '../support/requirements.ts';
+import { requireFreeBSD, requireJails, requireRelease, requireRoot, requireUnjailed } from '../support/requirements.ts';
+import { text } from '../support/spawned.ts';
 
 const needs = [requireJails, requireRelease(15.0)];
 
@@ -77,5 +79,25 @@ kernelTest(
       ],
       sandboxed: false,
     });
+  },
+);
+
+kernelTest(
+  'capsule: a session whose leader is out of sight counts as that of others',
+  { needs: [requireFreeBSD, requireRoot, requireUnjailed, requireRelease(15.0)] },
+  async () => {
+    const program = `
+      import(${JSON.stringify(import.meta.resolve('freebsd-capsule'))})
+        .then(({ seal }) => seal({ jail: { path: '/' } }))
+        .then(({ report }) => report.jail.properties.signal.unprivileged.grade, (error) => error.message)
+        .then(console.log);`;
+    await using outer = tempJail({ path: '/', 'children.max': 1 });
+    const graded = async (session: boolean) => {
+      using child = outer.spawn(process.execPath, ['-e', program], { session, stdio: ['ignore', 'pipe', 'inherit'] });
+      return (await text(child.stdout)).trim();
+    };
+    // This process, or one further up, leads it, outside of the jail that the other one sees.
+    assert.equal(await graded(false), 'open');
+    assert.equal(await graded(true), 'enforced');
   },
 );

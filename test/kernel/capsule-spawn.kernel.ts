@@ -431,6 +431,13 @@ capsuleTest('two seals of one jail at once: one of them wins', async () => {
   program.close();
 });
 
+capsuleTest('who has stopped to watch is told nothing, not even that nothing happened', async () => {
+  const capsule = await sleeping();
+  assert.equal(capsule.intact, true);
+  await capsule[Symbol.asyncDispose]();
+  assert.equal(capsule.intact, undefined);
+});
+
 capsuleTest('a capsule without a jail is not graded and not watched', async () => {
   const { result, error } = await childOutcome(async ({ seal }) => {
     const capsule = await seal();
