@@ -79,38 +79,39 @@ export function workerUnsupported(operation: string): Error {
   return withCode(TypeError, 'ERR_WORKER_UNSUPPORTED_OPERATION', `${operation} is not supported in workers`);
 }
 
+/** Makes an error in the shape of a system call's, for one that is not made; `advice` says why and what to do. */
+function refusedCall(
+  code: string,
+  errno: number,
+  text: string,
+  syscall: string,
+  advice: string,
+  options?: ErrorOptions,
+) {
+  const error: NodeJS.ErrnoException = new Error(`${code}: ${text}, ${syscall}\n${advice}`, options);
+  error.errno = -errno;
+  error.code = code;
+  error.syscall = syscall;
+  return error;
+}
+
 /** Makes an ENOSYS error: this process has no kernel that could do `syscall`. */
 export function notSupported(syscall: string, advice: string, cause?: unknown): NodeJS.ErrnoException {
-  const error: NodeJS.ErrnoException = new Error(
-    `ENOSYS: function not implemented, ${syscall}\n${advice}`,
-    cause === undefined ? undefined : { cause },
-  );
-  error.errno = -constants.errno.ENOSYS;
-  error.code = 'ENOSYS';
-  error.syscall = syscall;
-  return error;
+  const options = cause === undefined ? undefined : { cause };
+  return refusedCall('ENOSYS', constants.errno.ENOSYS, 'function not implemented', syscall, advice, options);
 }
 
-/** Makes an EPERM error for what the kernel would refuse; `advice` says why and what to do. */
+/** Makes an EPERM error for what the kernel would refuse. */
 export function notPermitted(syscall: string, advice: string): NodeJS.ErrnoException {
-  const error: NodeJS.ErrnoException = new Error(`EPERM: operation not permitted, ${syscall}\n${advice}`);
-  error.errno = -constants.errno.EPERM;
-  error.code = 'EPERM';
-  error.syscall = syscall;
-  return error;
+  return refusedCall('EPERM', constants.errno.EPERM, 'operation not permitted', syscall, advice);
 }
 
-/** The number of ECAPMODE, which no runtime knows by its name. */
-const ECAPMODE = 94;
+/** ECAPMODE: the call does not exist in capability mode. FreeBSD's number, on every system; no runtime knows its name. */
+export const ECAPMODE = 94;
 
-/** Makes the ECAPMODE error of a call that this process makes no more; `advice` says what to do. */
+/** Makes the ECAPMODE error of a call that this process makes no more. */
 export function notInCapabilityMode(syscall: string, advice: string): NodeJS.ErrnoException {
-  const text = 'not permitted in capability mode';
-  const error: NodeJS.ErrnoException = new Error(`ECAPMODE: ${text}, ${syscall}\n${advice}`);
-  error.errno = -ECAPMODE;
-  error.code = 'ECAPMODE';
-  error.syscall = syscall;
-  return error;
+  return refusedCall('ECAPMODE', ECAPMODE, 'not permitted in capability mode', syscall, advice);
 }
 
 /** Throws for a key that is not in `known`: a misspelt option must not be none. */

@@ -79,8 +79,9 @@ export class Capsule<Names extends string = string> implements Disposable, Async
    *    for a word from here, and ends without one. From here on a failure kills it.
    * 5. `seal`: one jail_set(2): `children.max` 0, `nopersist`, `securelevel`, `enforce_statfs` 2, every `allow.*`.
    * 6. `watch`: the kernel reports every change from here on, and every attachment since before `start`.
-   * 7. `verify`: each parameter is read back, and those that the seal leaves are as they were before it; the child is the only process inside, in a session of its own, and nobody else
-   *    has attached; then the grades, and what `require` asks for.
+   * 7. `verify`: each parameter is read back, and those that the seal leaves are as they were before it; the child is the
+   *    only process inside, in a session of its own, and nobody else has attached; then the grades, and what `require` asks
+   *    for.
    * 8. `release`: the word; execve(2) or fexecve(2). Its failure is an error here.
    *
    * After a failure neither jail nor process is left: `error.steps` has each step with its state, and the message says if

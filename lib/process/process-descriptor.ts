@@ -54,10 +54,10 @@ export let describeStarted: (started: StartedProcess) => ProcessDescriptor;
  * process has ended its descriptor stays open until `close()`.
  *
  * The descriptor is this object's to close. Where it was closed some other way (`fs.closeSync()`) and its number has come to
- * be another's, the object does nothing to that one: every call is `EBADF`, once the package has given the number to
- * another process the object counts as closed. An `exited` that was pending cannot be told of such a close. Whether the number is still
- * this process's is asked of the kernel, which needs the right `pdgetpid`; without it only the package's own descriptors
- * are told apart.
+ * be another's, the object does nothing to that one: every call is `EBADF`, and once the package has given the number to
+ * another process the object counts as closed. An `exited` that was pending cannot be told of such a close. Whether the
+ * number is still this process's is asked of the kernel, which needs the right `pdgetpid`; without it only the package's
+ * own descriptors are told apart.
  *
  * @see [pdfork(2)](https://man.freebsd.org/cgi/man.cgi?query=pdfork&sektion=2)
  * @since FreeBSD 14.0

@@ -1,7 +1,8 @@
+import { ECAPMODE } from '../errors.ts';
+
 /** ENOTCAPABLE: the descriptor lacks a right. FreeBSD's number, on every system. */
 export const ENOTCAPABLE = 93;
-/** ECAPMODE: the call does not exist in capability mode. FreeBSD's number, on every system. */
-export const ECAPMODE = 94;
+export { ECAPMODE };
 
 /** What a refused call was about, as far as its error tells. */
 export interface RefusedCall {

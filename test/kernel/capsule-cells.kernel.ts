@@ -29,6 +29,7 @@ import { temporaryDirectory } from '../support/descriptors.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 import { LineReader } from '../support/line-reader.ts';
 import { NullfsRoot } from '../support/nullfs-root.ts';
+import { removedByNow } from '../support/removed-by-now.ts';
 import {
   attempts,
   holdCopy,
@@ -339,13 +340,7 @@ for (const session of [true, false]) {
         await fromInside(play, gradesOf(capsule), jail.jid, run, words);
         assert.equal(capsule.intact, true);
       } finally {
-        try {
-          jail.remove();
-        } catch (error) {
-          // It ended with its processes, or is about to.
-          assert.match(String((error as NodeJS.ErrnoException).code), /^(EINVAL|ENOENT)$/);
-        }
-        await jail.removed({ signal: AbortSignal.timeout(60_000) });
+        await removedByNow(jail);
       }
     },
   );

@@ -8,6 +8,7 @@ import { tempJail } from 'freebsd-capsule/testing';
 import { temporaryDirectory } from '../support/descriptors.ts';
 import { childOutcome } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
+import { removedByNow } from '../support/removed-by-now.ts';
 import {
   attempts,
   requireAttempts,
@@ -104,13 +105,7 @@ kernelTest(
       using capsule = await jail.seal();
       assert.equal(capsule.report.jail?.properties.fileSystem.inside.grade, 'enforced');
     } finally {
-      try {
-        jail.remove();
-      } catch (error) {
-        // It ended with its processes, or is about to.
-        assert.match(String((error as NodeJS.ErrnoException).code), /^(EINVAL|ENOENT)$/);
-      }
-      await jail.removed({ signal: AbortSignal.timeout(60_000) });
+      await removedByNow(jail);
       directory.remove();
     }
   },
