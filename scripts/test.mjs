@@ -1,4 +1,5 @@
-// Runs every tier of tests that this machine can run: vitest in Node, then the kernel tests in Bun where there is one.
+// Runs every tier of tests that this machine can run: vitest in Node, then the kernel tests in Bun where there is one. Ends
+// with the first tier that fails, so that what failed is the last that is printed.
 
 import { spawnSync } from 'node:child_process';
 import { kernelEnvironment } from './kernel-in-use.mjs';
@@ -12,7 +13,7 @@ function run(program, args) {
   });
   if (error) console.error(error.message);
   if (signal) console.error(`${program} was killed by ${signal}.`);
-  if (status !== 0) process.exitCode = 1;
+  if (status !== 0) process.exit(1);
 }
 
 // What follows `npm test --` picks vitest's tests; the rest of the tiers is then not asked for.
