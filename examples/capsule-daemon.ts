@@ -59,21 +59,23 @@ async function supervise(): Promise<void> {
     jail: { path: '/', 'host.hostname': 'daemon', ip4: 'inherit' },
     user: NOBODY,
     group: NOBODY,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    // No terminal: through one, whoever is inside could send signals out.
+    stdio: ['ignore', 'pipe', 'pipe'],
     // The window before the seal: what is set here is part of what is sealed.
     configure: (jail) => jail.set({ 'meta.started': new Date().toISOString() }),
     // The bar. On a kernel or a machine that does not reach it, nothing starts.
     require: {
       unseal: { inside: 'enforced', unprivileged: 'enforced', hostRoot: 'evident' },
       attach: { unprivileged: 'enforced', hostRoot: 'evident' },
-      signal: { unprivileged: 'enforced' },
+      signal: { inside: 'enforced', unprivileged: 'enforced' },
       debug: { unprivileged: 'enforced' },
       outlive: { inside: 'enforced', unprivileged: 'enforced' },
     },
   });
   console.log(String(capsule.report));
 
-  const { stdout, pid } = capsule.process;
+  const { stdout, stderr, pid } = capsule.process;
+  stderr?.pipe(process.stderr);
   assert.ok(stdout !== null && pid !== undefined);
   const [port] = (await once(createInterface({ input: stdout }), 'line')) as [string];
   console.log(`the daemon serves on port ${port}: ${await fetchText(Number(port))}`);

@@ -70,7 +70,8 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
 
   /**
    * Watches for kernel events on the environment's one event thread, which starts with the first watch. `ident` is a
-   * descriptor, or for `'jail'` a jid (0: this process's own jail). The watch keeps the event loop alive and stays until
+   * descriptor, for `'jail'` a jid (0: this process's own jail), for `'user'` a number from 1: that event comes once, after
+   * all that the kernel had told before. The watch keeps the event loop alive and stays until
    * `unwatchEvent`, also after its last event.
    *
    * The callback gets the `fflags`, `data` and `flags` of kevent(2): for `'procdesc'` `data` is the wait status.
@@ -80,7 +81,7 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
    * @returns the watch's number
    */
   watchEvent(
-    filter: 'procdesc' | 'jail' | 'jaildesc',
+    filter: 'procdesc' | 'jail' | 'jaildesc' | 'user',
     ident: number,
     callback: (fflags: number, data: number, flags: number) => void,
   ): number;
@@ -161,10 +162,18 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
    */
   processes(): number[];
   /**
-   * kern.proc.filedesc: the directories that a process has open or works in (`jid` 0; `fd` negative for its working, root
-   * and jail directory), and its jail descriptors. ESRCH when it is gone.
+   * kern.proc.filedesc: what of a process's may reach beyond its jail, with KF_TYPE_* and KF_VTYPE_*: directories (`fd`
+   * negative for its working, root and jail directory), devices and terminals (`fd` negative for its controlling one),
+   * process descriptors (with `pid`) and jail descriptors (with `jid`). ESRCH when it is gone.
    */
-  processWays(pid: number): { readonly fd: number; readonly jid: number; readonly path: string }[];
+  processReach(pid: number): {
+    readonly fd: number;
+    readonly type: number;
+    readonly vnodeType: number;
+    readonly path: string;
+    readonly pid: number;
+    readonly jid: number;
+  }[];
 
   /** setrlimit(2) RLIMIT_CORE to 0, read back. */
   disableCoreDumps(): void;

@@ -27,9 +27,11 @@ constexpr NamedFilter kFilters[] = {
     {"jail", EVFILT_JAIL, NOTE_JAIL_SET | NOTE_JAIL_ATTACH | NOTE_JAIL_REMOVE | NOTE_JAIL_CHILD},
     {"jaildesc", EVFILT_JAILDESC,
      NOTE_JAIL_SET | NOTE_JAIL_ATTACH | NOTE_JAIL_REMOVE | NOTE_JAIL_CHILD},
+    // Arrives at once, after all that came before.
+    {"user", EVFILT_USER, 0},
 };
 
-// The one EVFILT_USER event: its number says nothing, its arrival "stop".
+// The number of the EVFILT_USER event that ends the thread.
 constexpr uintptr_t kStop = 0;
 
 struct kevent Change(uintptr_t ident, short filter, unsigned short flags, unsigned int fflags) {
@@ -111,9 +113,16 @@ int EventThread::Watch(short filter, uintptr_t ident, Napi::Function callback, u
   // Again for a second watch of the same: it asks the kernel whether it may, and
   // takes the place of a registration that went with its descriptor.
   const uintptr_t registration = ++last_registration_;
-  struct kevent change = Change(ident, filter, EV_ADD, WantedOf(filter));
+  const unsigned short flags = filter == EVFILT_USER ? EV_ADD | EV_CLEAR : EV_ADD;
+  struct kevent change = Change(ident, filter, flags, WantedOf(filter));
   change.udata = reinterpret_cast<void*>(registration);
-  const int error = Apply(queue_.get(), change);
+  int error = Apply(queue_.get(), change);
+  if (error == 0 && filter == EVFILT_USER) {
+    // Not at once: what is only being added is not triggered.
+    change.flags = 0;
+    change.fflags = NOTE_TRIGGER;
+    error = Apply(queue_.get(), change);
+  }
   if (error != 0) return error;
   *watch = ++last_watch_;
   entries_.emplace(last_watch_,
@@ -152,7 +161,7 @@ void EventThread::Run() {
     const int count = kevent(queue_.get(), nullptr, 0, &event, 1, nullptr);
     if (count < 0 && errno == EINTR) continue;
     // The queue is this thread's own: any other error means that it is gone.
-    if (count < 0 || event.filter == EVFILT_USER) return;
+    if (count < 0 || (event.filter == EVFILT_USER && event.ident == kStop)) return;
     if (count == 0) continue;
     if (!Post(event)) return;
   }

@@ -66,9 +66,23 @@ Napi::Value Processes(const Napi::CallbackInfo& info) {
   return list;
 }
 
-// What leads out of a jail: directories, also those that a process works in, and
-// descriptors of jails.
-Napi::Value ProcessWays(const Napi::CallbackInfo& info) {
+// Whether a descriptor may reach beyond the jail of its process, whatever its rights.
+bool IsReach(const Descriptor& descriptor) {
+  switch (descriptor.type) {
+    case KF_TYPE_VNODE:
+      return descriptor.vnode_type == KF_VTYPE_VDIR || descriptor.vnode_type == KF_VTYPE_VCHR ||
+             descriptor.vnode_type == KF_VTYPE_VBLK;
+    case KF_TYPE_DEV:
+    case KF_TYPE_PTS:
+    case KF_TYPE_PROCDESC:
+    case KF_TYPE_JAILDESC:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Napi::Value ProcessReach(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Arguments arguments(info);
   const int pid = arguments.Int32(0);
@@ -84,14 +98,14 @@ Napi::Value ProcessWays(const Napi::CallbackInfo& info) {
   Napi::Array list = Napi::Array::New(env);
   uint32_t count = 0;
   for (const Descriptor& descriptor : descriptors) {
-    const bool jail = descriptor.type == KF_TYPE_JAILDESC;
-    if (!jail && (descriptor.type != KF_TYPE_VNODE || descriptor.vnode_type != KF_VTYPE_VDIR)) {
-      continue;
-    }
+    if (!IsReach(descriptor)) continue;
     Napi::Object record = Napi::Object::New(env);
     record.Set("fd", Napi::Number::New(env, descriptor.fd));
-    record.Set("jid", Napi::Number::New(env, descriptor.jid));
+    record.Set("type", Napi::Number::New(env, descriptor.type));
+    record.Set("vnodeType", Napi::Number::New(env, descriptor.vnode_type));
     record.Set("path", Napi::String::New(env, descriptor.path));
+    record.Set("pid", Napi::Number::New(env, descriptor.pid));
+    record.Set("jid", Napi::Number::New(env, descriptor.jid));
     list.Set(count++, record);
   }
   return list;
@@ -101,5 +115,5 @@ Napi::Value ProcessWays(const Napi::CallbackInfo& info) {
 
 void AddJailProcesses(Napi::Env env, Napi::Object exports) {
   AddFunction<Processes>(env, exports, "processes");
-  AddFunction<ProcessWays>(env, exports, "processWays");
+  AddFunction<ProcessReach>(env, exports, "processReach");
 }

@@ -280,6 +280,13 @@ void OpenFile(Order* order) {
   });
 }
 
+// Closes what only had to be there until now: a child that is held has no way out of
+// its jail, and what it has can be read by others.
+void LetGo(Order* order, int which) {
+  close(order->extras[which]);
+  order->extras[which] = -1;
+}
+
 void RunChild(void* argument) {
   Order* order = static_cast<Order*>(argument);
   if (child_calls::ResetSignals() != 0) Fail(order, "sigaction");
@@ -306,12 +313,15 @@ void RunChild(void* argument) {
     if (child_calls::AttachJailDescriptor(order->extras[kJail]) != 0) {
       Fail(order, "jail_set");
     }
-  } else if (order->jid > 0 && child_calls::AttachJail(order->jid) != 0) {
-    Fail(order, "jail_attach");
+    order->failure.attached = true;
+    LetGo(order, kJail);
+  } else if (order->jid > 0) {
+    if (child_calls::AttachJail(order->jid) != 0) Fail(order, "jail_attach");
+    order->failure.attached = true;
   }
-  order->failure.attached = order->extras[kJail] >= 0 || order->jid > 0;
   if (order->extras[kDirectory] >= 0) {
     if (child_calls::ChangeDirectoryTo(order->extras[kDirectory]) != 0) Fail(order, "fchdir");
+    LetGo(order, kDirectory);
   } else if (order->has_directory && child_calls::ChangeDirectory(order->directory.c_str()) != 0) {
     Fail(order, "chdir");
   }

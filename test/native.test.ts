@@ -105,7 +105,7 @@ const CONTRACT = {
   jailParameters: [],
   isJailed: [],
   processes: [],
-  processWays: ['fd'],
+  processReach: ['fd'],
   disableCoreDumps: [],
   noNewPrivileges: [],
   disableTracing: [],

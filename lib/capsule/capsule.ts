@@ -77,18 +77,21 @@ export class Capsule<Names extends string = string> implements Disposable, Async
    * 4. `start`: the child, as `spawn()` makes it: session, descriptors, limits (no core dumps), no new privileges, no
    *    tracing (PROC_TRACE_CTL_DISABLE_EXEC), the jail, directory, user, capability mode. It stands before execve(2), waits
    *    for a word from here, and ends without one. From here on a failure kills it.
-   * 5. `seal`: one jail_set(2): `children.max` 0, `nopersist`, `securelevel`, `enforce_statfs` 2, every `allow.*`.
+   * 5. `seal`: one jail_set(2): `children.max` 0, `nopersist`, `securelevel`, `enforce_statfs` 2, every `allow.*`, and the
+   *    namespaces of System V IPC again as they are.
    * 6. `watch`: the kernel reports every change from here on, and every attachment since before `start`.
-   * 7. `verify`: each parameter is read back, and those that the seal leaves are as they were before it; the child is the
-   *    only process inside, in a session of its own, and nobody else has attached; then the grades, and what `require` asks
-   *    for.
+   * 7. `verify`: each parameter is read back, and those that the seal leaves are as they were after `configure`; the child
+   *    is the only process inside, in a session of its own, with nothing open that reaches out, and nobody else has
+   *    attached; then the grades, and what `require` asks for.
    * 8. `release`: the word; execve(2) or fexecve(2). Its failure is an error here.
    *
    * After a failure neither jail nor process is left: `error.steps` has each step with its state, and the message says if
    * the kernel has not finished with the jail. That holds too when this process is killed at any moment.
    *
-   * The child gets the descriptors of `stdio` and `descriptors` and no others; a directory or a jail's descriptor among
-   * them is refused, for it leads out. Whoever holds the other end of a UNIX socket can send more: choose them well.
+   * The child gets the descriptors of `stdio` and `descriptors` and no others. A directory, the descriptor of a jail or a
+   * process, and a device (but null, zero, random) are refused among them, for they reach out. With a terminal, which
+   * `'inherit'` often is, `signal` against `inside` is open. Whoever holds the other end of a UNIX socket can send more:
+   * choose them well.
    *
    * @param file a path inside the jail; a name, looked for by the `PATH` of `env`; or a descriptor
    * @throws the argument errors; as `Jail.create` and `spawn()`; `ERR_INVALID_STATE` where the bar of `require` is not met,

@@ -1,5 +1,9 @@
 import { native } from '../binding.ts';
+import { invalidState } from '../errors.ts';
 import { checkSignal, eventsOf, type JailEvent, type JailWatchOptions } from '../jail/watch.ts';
+
+/** The EVFILT_USER event by which one knows that others have arrived: any number but that of the event thread's own. */
+const FENCE = 1;
 
 /**
  * What the kernel tells of a jail, kept from the first event on: nobody who asks later misses one.
@@ -40,6 +44,22 @@ export class Evidence implements Disposable {
       if (this.#over) return undefined;
       await this.#beyond(this.#events.length, signal);
     }
+  }
+
+  /**
+   * Throws for anything that happened by now. What the kernel has told already is on its way here: an event of this
+   * process's own, which comes after all that was told before, says when it has arrived.
+   */
+  async expectNone(): Promise<void> {
+    const binding = native('kevent');
+    await new Promise<void>((resolve) => {
+      const watch = binding.watchEvent('user', FENCE, () => {
+        binding.unwatchEvent(watch);
+        resolve();
+      });
+    });
+    const [first] = this.#events;
+    if (first !== undefined) throw invalidState(`The jail was tampered with while it was sealed: ${first.type}`);
   }
 
   /** Tells the events from the first one on, those to come included. */

@@ -117,7 +117,11 @@ const SOCK_DGRAM = 2;
 const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 
-function kindOf(raw: NativeDescriptor): DescriptorKind {
+/** Returns what kind of file a descriptor is of. */
+export function kindOf(
+  raw: Pick<NativeDescriptor, 'type' | 'vnodeType' | 'tty'> &
+    Partial<Pick<NativeDescriptor, 'domain' | 'socketType' | 'protocol'>>,
+): DescriptorKind {
   if (raw.type === KF_TYPE.VNODE) return raw.tty ? 'tty' : (KIND_OF_VNODE.get(raw.vnodeType) ?? 'unknown');
   if (raw.type === KF_TYPE.SOCKET) {
     if (raw.domain === AF_UNIX) return 'unix';
@@ -222,4 +226,11 @@ export function listDescriptors(): DescriptorInfo[] {
     }
   }
   return infos.sort((a, b) => a.fd - b.fd);
+}
+
+/** Names the terminals among descriptors, as the grades of a capsule do. */
+export function terminalsAmong(descriptors: Iterable<DescriptorInfo>): string[] {
+  return [...descriptors]
+    .filter(({ kind }) => kind === 'tty')
+    .map(({ fd, path }) => `descriptor ${fd}${path === undefined ? '' : `: ${path}`}`);
 }

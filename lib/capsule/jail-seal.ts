@@ -10,6 +10,7 @@ import { jailParameters } from '../jail/parameter-table.ts';
 import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
 import { encodeParameters } from '../jail/parameters.ts';
 import type { Evidence } from './evidence.ts';
+import { type DescriptorInfo, kindOf } from './inventory.ts';
 import type { Facts, Requirements } from './properties.ts';
 
 /** What a jail is to keep when it is sealed. */
@@ -85,14 +86,44 @@ export function claimJail(jid: number, evidence: Evidence): void {
   claimed.set(jid, evidence);
 }
 
-/** What the seal sets, by parameter. */
-export function sealedValues({ allow, securelevel }: CheckedJailSeal): Map<string, boolean | number> {
-  return new Map<string, boolean | number>([
+/** What the seal sets, by parameter; the namespaces of System V IPC come with `withNamespaces`. */
+export function sealedValues({ allow, securelevel }: CheckedJailSeal): Map<string, JailValue> {
+  return new Map<string, JailValue>([
     ['children.max', 0],
     ['persist', false],
     ['securelevel', securelevel],
     ['enforce_statfs', 2],
     ...permissions().map((permission): [string, boolean] => [permission, allow.has(permission)]),
+  ]);
+}
+
+/** The namespaces of System V IPC that the running kernel has. */
+function namespaces(): string[] {
+  return jailParameters()
+    .map(({ name }) => name)
+    .filter((name) => ['sysvmsg', 'sysvsem', 'sysvshm'].includes(name));
+}
+
+const SYSVIPC = 'allow.sysvipc';
+
+/**
+ * Completes what a seal sets. Unless they are said again, the kernel puts the namespaces of System V IPC where
+ * `allow.sysvipc` goes: off, a jail's own would be destroyed with all that is in them; on, they would give way to those
+ * outside. A jail keeps its own; the others go where the permission goes, when that changes.
+ */
+export function withNamespaces(
+  sealed: ReadonlyMap<string, JailValue>,
+  before: ReadonlyMap<string, JailValue>,
+): Map<string, JailValue> {
+  const allowed = sealed.get(SYSVIPC) === true;
+  const changes = (before.get(SYSVIPC) === true) !== allowed;
+  const follow = allowed ? 'inherit' : 'disable';
+  return new Map([
+    ...sealed,
+    ...namespaces().map((name): [string, JailValue] => {
+      const value = before.get(name) ?? 'disable';
+      return [name, changes && value !== 'new' ? follow : value];
+    }),
   ]);
 }
 
@@ -107,7 +138,8 @@ const ALSO = ['name', 'path', 'children.cur', 'dying'];
 
 /** Reads what a seal is about. */
 export function readSealed(key: JailKey, jid: number): Map<string, JailValue> {
-  return inJail(jid, () => readJail(key, [...sealedValues({ allow: new Set(), securelevel: 0 }).keys(), ...ALSO]));
+  const sealed = sealedValues({ allow: new Set(), securelevel: 0 }).keys();
+  return inJail(jid, () => readJail(key, [...sealed, ...namespaces(), ...ALSO]));
 }
 
 /**
@@ -118,7 +150,7 @@ export function readSealed(key: JailKey, jid: number): Map<string, JailValue> {
 export function verifySealed(
   key: JailKey,
   jid: number,
-  wanted: ReadonlyMap<string, boolean | number>,
+  wanted: ReadonlyMap<string, JailValue>,
 ): Map<string, JailValue> {
   const values = readSealed(key, jid);
   const expected = new Map<string, JailValue>([...wanted, ['children.cur', 0], ['dying', false]]);
@@ -132,17 +164,12 @@ export function verifySealed(
   );
 }
 
-/** What changes by itself, and what the kernel changes along with `allow.sysvipc`. */
-const MOVING: ReadonlySet<string> = new Set(['children.cur', 'dying', 'sysvmsg', 'sysvsem', 'sysvshm']);
+/** What changes by itself. */
+const MOVING: ReadonlySet<string> = new Set(['children.cur', 'dying']);
 
-/** Reads all that a seal leaves as it is: from here on nobody is to change it unnoticed. */
-export function readLeft(
-  key: JailKey,
-  jid: number,
-  wanted: ReadonlyMap<string, unknown>,
-): ReadonlyMap<string, JailValue> {
-  const all = inJail(jid, () => readJail(key, []));
-  return new Map([...all].filter(([name]) => !wanted.has(name) && !MOVING.has(name)));
+/** Reads a jail whole: from here on nobody but the seal is to change it unnoticed. */
+export function readWhole(key: JailKey, jid: number): ReadonlyMap<string, JailValue> {
+  return inJail(jid, () => readJail(key, []));
 }
 
 /** Throws when something that a seal leaves has changed since: until the watch begins, no event tells of it. */
@@ -152,9 +179,9 @@ export function checkLeft(
   jid: number,
   wanted: ReadonlyMap<string, unknown>,
 ): void {
-  const now = readLeft(key, jid, wanted);
+  const now = readWhole(key, jid);
   const changed = [...new Set([...before.keys(), ...now.keys()])].filter(
-    (name) => !isDeepStrictEqual(before.get(name), now.get(name)),
+    (name) => !wanted.has(name) && !MOVING.has(name) && !isDeepStrictEqual(before.get(name), now.get(name)),
   );
   if (changed.length > 0) {
     throw invalidState(`The jail was tampered with while it was sealed: ${changed.join(', ')} changed`);
@@ -178,26 +205,22 @@ function allProcesses(): ProcessRecord[] {
   });
 }
 
-/** The processes of a jail: those that this one may see. */
-export function processesOf(jid: number): number[] {
-  return allProcesses()
-    .filter((process) => process.jid === jid)
-    .map(({ pid }) => pid);
-}
-
 /**
- * Whether no process of a jail is in a session with one that is not: within a session everybody may send SIGCONT. A session
- * whose leader is not in the jail counts as somebody else's: from within a jail, not all who are in it can be seen.
+ * The processes of a jail, those that this one may see; and whether none of them is in a session with one that is not in
+ * the jail: within a session everybody may send SIGCONT. A session whose leader is not in the jail counts as somebody
+ * else's: from within a jail, not all who are in it can be seen.
  */
-export function hasOwnSessions(jid: number): boolean {
-  const processes = allProcesses();
-  const inside = processes.filter((process) => process.jid === jid);
+export function processesOf(jid: number): { processes: readonly number[]; ownSessions: boolean } {
+  const all = allProcesses();
+  const inside = all.filter((process) => process.jid === jid);
   const pids = new Set(inside.map(({ pid }) => pid));
   const sessions = new Set(inside.map(({ session }) => session));
-  return (
-    [...sessions].every((session) => pids.has(session)) &&
-    !processes.some((process) => process.jid !== jid && sessions.has(process.session))
-  );
+  return {
+    processes: [...pids],
+    ownSessions:
+      [...sessions].every((session) => pids.has(session)) &&
+      !all.some((process) => process.jid !== jid && sessions.has(process.session)),
+  };
 }
 
 /** Whether this process leads a session, and is alone in it. Others of another's session may be out of sight. */
@@ -207,26 +230,74 @@ export function isAloneInSession(): boolean {
   return own === process.pid && processes.filter(({ session }) => session === own).length === 1;
 }
 
-/**
- * Throws when a process of a jail has a way out of it: the descriptor of a jail, or a directory that is not under the
- * jail's root. Attaching refuses those it comes with; a UNIX socket can bring more.
- */
-export function checkNoneLeadOut(jid: number, root: string): void {
-  const under = root === '/' ? '/' : `${root}/`;
-  for (const pid of processesOf(jid)) {
-    for (const way of waysOf(pid)) {
-      if (way.jid === 0 && (way.path === root || way.path.startsWith(under))) continue;
-      const what =
-        way.jid === 0 ? `the directory ${way.path === '' ? 'of unknown path' : way.path}` : `jail ${way.jid}`;
-      const where = way.fd < 0 ? 'works in' : `has, as descriptor ${way.fd},`;
-      throw invalidState(`Process ${pid} ${where} ${what}, which leads out of jail ${jid}`);
-    }
+/** Devices that do nothing to anybody. */
+const HARMLESS = new Set(['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom']);
+
+/** Terminals, by the names that devfs(4) has for them: who asks about another process can only go by these. */
+const TERMINAL = /^\/dev\/(pts\/\d+|tty\w*|cua\w+|console)$/;
+
+/** Returns why a program in a capsule is not to have a descriptor from outside; undefined for one that it may have. */
+export function whyNotInside({ kind, path }: Pick<DescriptorInfo, 'kind' | 'path'>): string | undefined {
+  switch (kind) {
+    case 'directory':
+    case 'jail':
+      return `is a ${kind}'s descriptor, which leads out of the capsule`;
+    case 'process':
+      return "is a process's descriptor, which reaches out of the capsule";
+    case 'device':
+      return path !== undefined && HARMLESS.has(path)
+        ? undefined
+        : `is a device (${path ?? 'of unknown path'}), and what its driver does knows no jail`;
+    case 'inotify':
+    case 'kqueue':
+    case 'unknown':
+      return `is of kind '${kind}', which no capsule is given`;
+    default:
+      return undefined;
   }
 }
 
-function waysOf(pid: number): ReturnType<ReturnType<typeof native>['processWays']> {
+/**
+ * Looks at what the processes of a jail have that may reach beyond it: a directory, a device or a terminal that is not
+ * under the jail's root, the descriptor of a process that is not in it, and that of a jail. Attaching refuses directories
+ * and jails; a UNIX socket can bring more.
+ *
+ * @returns the terminals, which a seal grades
+ * @throws for everything else
+ */
+export function reachOf(jid: number, root: string, processes: readonly number[]): string[] {
+  const isUnder = (path: string) => root !== '/' && path.startsWith(`${root}/`);
+  const terminals: string[] = [];
+  for (const pid of processes) {
+    for (const way of waysOf(pid)) {
+      const { fd, path } = way;
+      const kind = kindOf({ ...way, tty: TERMINAL.test(path) });
+      const where = fd < 0 ? 'works in' : `has, as descriptor ${fd},`;
+      if (kind === 'directory') {
+        if (path === root || isUnder(path) || (root === '/' && path.startsWith('/'))) continue;
+        throw leadsOut(`${where} the directory ${path === '' ? 'of unknown path' : path}`, pid, jid);
+      }
+      if (kind === 'tty') {
+        if (!isUnder(path)) terminals.push(`process ${pid}: ${path === '' ? `descriptor ${fd}` : path}`);
+      } else if (kind === 'process') {
+        if (!processes.includes(way.pid)) throw leadsOut(`${where} process ${way.pid}`, pid, jid);
+      } else if (kind === 'jail') {
+        throw leadsOut(`${where} jail ${way.jid}`, pid, jid);
+      } else if (!isUnder(path) && !HARMLESS.has(path)) {
+        throw leadsOut(`${where} the device ${path === '' ? 'of unknown path' : path}`, pid, jid);
+      }
+    }
+  }
+  return terminals;
+}
+
+function leadsOut(what: string, pid: number, jid: number): Error {
+  return invalidState(`Process ${pid} ${what}, which leads out of jail ${jid}`);
+}
+
+function waysOf(pid: number): ReturnType<ReturnType<typeof native>['processReach']> {
   try {
-    return native('sysctl').processWays(pid);
+    return native('sysctl').processReach(pid);
   } catch (error) {
     // It has ended meanwhile.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return [];

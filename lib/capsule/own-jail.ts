@@ -17,10 +17,11 @@ import {
   isAloneInSession,
   type JailSealOptions,
   processesOf,
-  readLeft,
+  readWhole,
   sealedValues,
   setAll,
   verifySealed,
+  withNamespaces,
 } from './jail-seal.ts';
 import { type Facts, gradeCapsule } from './properties.ts';
 import type { SealedJail } from './report.ts';
@@ -37,12 +38,13 @@ const SUSER = 'allow.suser';
 export class OwnJail implements Disposable {
   readonly evidence = new Evidence();
   readonly #parameters: JailParameters;
-  readonly #wanted: Map<string, boolean | number>;
+  /** With the namespaces of System V IPC, once there is a jail to have them. */
+  #wanted: Map<string, JailValue>;
   readonly #requirements: ReturnType<typeof checkRequirements>;
-  readonly #facts: Omit<Facts, 'parameters' | 'processes' | 'ownSessions'>;
+  readonly #facts: Omit<Facts, 'parameters' | 'processes' | 'ownSessions' | 'terminals'>;
   readonly #root: string;
   readonly #switchesUser: boolean;
-  #left: ReadonlyMap<string, JailValue> = new Map();
+  #whole: ReadonlyMap<string, JailValue> = new Map();
   #alone = false;
   #current: Jail | undefined;
   #jid = 0;
@@ -52,7 +54,7 @@ export class OwnJail implements Disposable {
   constructor(
     parameters: JailParameters,
     options: JailSealOptions,
-    plan: { switchesUser: boolean; debugger: boolean },
+    plan: { switchesUser: boolean; debugger: boolean; terminals: readonly string[] },
   ) {
     const { require = {} } = options;
     this.#requirements = checkRequirements('plan.require', require);
@@ -73,7 +75,7 @@ export class OwnJail implements Disposable {
       ...fileFacts(this.#root),
     };
     this.#alone = isAloneInSession();
-    this.#grade(this.#wanted);
+    this.#grade(this.#wanted, plan.terminals);
   }
 
   /** The jail, once it is entered: in capability mode nobody can ask any more. */
@@ -111,19 +113,25 @@ export class OwnJail implements Disposable {
     // At once, and before descriptors are limited, its queue included. What the seal sets itself is no event: see seal().
     this.evidence.watch('jail', 0, ['attach', 'child', 'remove']);
     this.#current = Jail.current();
-    this.#left = readLeft({ fd: this.#fd }, this.#jid, this.#wanted);
+    const key = { fd: this.#fd };
+    this.#whole = readWhole(key, this.#jid);
+    this.#wanted = withNamespaces(this.#wanted, this.#whole);
     return `jail ${this.#jid} (jail_set(2) JAIL_CREATE | JAIL_ATTACH)`;
   }
 
-  /** Takes the last privilege away, starts to listen, reads everything back, and lets go of the jail. */
-  seal(): SealedJail {
+  /**
+   * Takes the last privilege away, starts to listen, reads everything back, and lets go of the jail.
+   *
+   * @param terminals those that this process keeps
+   */
+  seal(terminals: readonly string[]): SealedJail {
     const key = { fd: this.#fd };
     if (this.#switchesUser && this.#wanted.get(SUSER) === false) setAll(key, this.#jid, new Map([[SUSER, false]]));
     this.evidence.watch('jail', 0, ['set']);
     const parameters = verifySealed(key, this.#jid, this.#wanted);
-    checkLeft(this.#left, key, this.#jid, this.#wanted);
+    checkLeft(this.#whole, key, this.#jid, this.#wanted);
     // What is in the jail of whoever asks has number 0.
-    const processes = processesOf(0);
+    const { processes } = processesOf(0);
     if (processes.length !== 1 || processes[0] !== process.pid) {
       throw invalidState(`Jail ${this.#jid} was to have this process alone, and has: ${processes.join(', ')}`);
     }
@@ -131,7 +139,7 @@ export class OwnJail implements Disposable {
     // From inside the root of a jail reads as '/', and its name as '0'.
     parameters.set('path', this.#root);
     parameters.set('name', this.#parameters.name ?? String(this.#jid));
-    const properties = this.#grade(parameters, processes);
+    const properties = this.#grade(parameters, terminals, processes);
     return { jid: this.#jid, parameters: Object.fromEntries(parameters), properties };
   }
 
@@ -147,9 +155,9 @@ export class OwnJail implements Disposable {
     if (fd !== -1) native('close').retireDescriptor(fd);
   }
 
-  #grade(values: ReadonlyMap<string, JailValue>, processes?: readonly number[]) {
+  #grade(values: ReadonlyMap<string, JailValue>, terminals: readonly string[], processes?: readonly number[]) {
     const parameters = new Map<string, JailValue>([['path', this.#root], ...values]);
-    const properties = gradeCapsule({ ...this.#facts, ownSessions: this.#alone, parameters, processes });
+    const properties = gradeCapsule({ ...this.#facts, ownSessions: this.#alone, terminals, parameters, processes });
     requireGrades(properties, this.#requirements);
     return properties;
   }

@@ -8,7 +8,7 @@ import { checkAmbientPath } from '../directory/arguments.ts';
 import { Directory } from '../directory/directory.ts';
 import { checkInteger, checkObject, invalidArgType, invalidArgValue } from '../errors.ts';
 import type { JailParameters } from '../jail/parameter-types.ts';
-import type { DescriptorInfo } from './inventory.ts';
+import { type DescriptorInfo, terminalsAmong } from './inventory.ts';
 import type { JailSealOptions } from './jail-seal.ts';
 import { OwnJail } from './own-jail.ts';
 import type { Limits } from './roles.ts';
@@ -126,11 +126,12 @@ const KEYS: ReadonlySet<string> = new Set<keyof SealPlan>([
 ]);
 
 /** What is said of a jail has no meaning without one. */
-function jailOf(plan: SealPlan, switchesUser: boolean): OwnJail | undefined {
+function jailOf(plan: SealPlan, switchesUser: boolean, terminals: readonly string[]): OwnJail | undefined {
   const { jail, allow, securelevel, require }: SealPlan = plan;
   if (jail !== undefined) {
     checkObject('plan.jail', jail);
-    return new OwnJail(jail, { allow, securelevel, require }, { switchesUser, debugger: flagOf(plan, 'debugger') });
+    const process = { switchesUser, debugger: flagOf(plan, 'debugger'), terminals };
+    return new OwnJail(jail, { allow, securelevel, require }, process);
   }
   for (const [key, value] of Object.entries({ allow, securelevel, require })) {
     if (value !== undefined) throw invalidArgValue(`plan.${key}`, value, 'is about plan.jail, which is not there');
@@ -283,6 +284,9 @@ export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): Chec
   }
   checkInteger('plan.drainTimeout', drainTimeout, 1, 600_000);
   const credentials = userOf(plan, groupOf(plan));
+  const keeps = ({ fd, owner }: DescriptorInfo) =>
+    unlisted !== 'close' || owner !== 'caller' || descriptors.some(([planned]) => planned === fd);
+  const terminals = terminalsAmong(open.filter(keeps));
 
   return {
     servers: new Set(servers),
@@ -297,6 +301,6 @@ export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): Chec
     newPrivileges: flagOf(plan, 'newPrivileges'),
     debugger: flagOf(plan, 'debugger'),
     drainTimeout,
-    jail: jailOf(plan, credentials.uid !== null || credentials.gid !== null),
+    jail: jailOf(plan, credentials.uid !== null || credentials.gid !== null, terminals),
   };
 }

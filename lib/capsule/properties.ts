@@ -85,6 +85,8 @@ export interface Facts {
   readonly untraceable: boolean;
   /** Whether no process in it is in a session with one outside: within a session everybody may send SIGCONT. */
   readonly ownSessions: boolean;
+  /** Terminals of outside that processes in it have: signals can be sent through them. */
+  readonly terminals: readonly string[];
   /** Whether a descriptor of the supervisor's owns the jail. */
   readonly owned: boolean;
   /** A directory at or above its root that none but root may search; undefined when there is none. */
@@ -103,6 +105,7 @@ export function gradeCapsule(facts: Facts): PropertyTable {
     nested,
     untraceable,
     ownSessions,
+    terminals,
     owned,
     closedDirectory,
     allDevices,
@@ -183,14 +186,21 @@ export function gradeCapsule(facts: Facts): PropertyTable {
       hostRoot: cell('open', 'kern.proc', within),
     },
     signal: {
-      inside: inner(
-        when(
-          ownSessions,
-          `${border}; its sessions are its own, so that no SIGCONT goes out in them`,
-          'SIGCONT to a process of the same session',
-          sessions,
-        ),
-      ),
+      inside:
+        terminals.length > 0
+          ? cell(
+              'open',
+              'through a terminal of outside: TIOCSWINSZ sends SIGWINCH, TIOCSETA decides which key sends SIGINT',
+              terminals.join(', '),
+            )
+          : inner(
+              when(
+                ownSessions,
+                `${border}; its sessions are its own, so that no SIGCONT goes out in them; no terminal of outside`,
+                'SIGCONT to a process of the same session',
+                sessions,
+              ),
+            ),
       unprivileged: when(
         noTampering && ownSessions,
         `${sameUser}; its sessions are its own, so that no SIGCONT comes from theirs`,

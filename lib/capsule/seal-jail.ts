@@ -10,17 +10,17 @@ import { Evidence } from './evidence.ts';
 import {
   checkJailSeal,
   checkLeft,
-  checkNoneLeadOut,
   claimJail,
   fileFacts,
-  hasOwnSessions,
   type JailSealOptions,
   processesOf,
-  readLeft,
+  reachOf,
   readSealed,
+  readWhole,
   sealedValues,
   setAll,
   verifySealed,
+  withNamespaces,
 } from './jail-seal.ts';
 import { JailSteps } from './jail-steps.ts';
 import { gradeCapsule, type PropertyTable } from './properties.ts';
@@ -79,10 +79,11 @@ function checkSealable(jid: number, values: ReadonlyMap<string, JailValue>): voi
   if (values.get('children.cur') !== 0) {
     throw invalidState(`Jail ${jid} has jails in it, which a seal of this one does not seal: remove them first`);
   }
-  if (processesOf(jid).length === 0) {
+  const { processes } = processesOf(jid);
+  if (processes.length === 0) {
     throw invalidState(`Jail ${jid} has no process, and a sealed jail ends with its last one: start its program first`);
   }
-  checkNoneLeadOut(jid, values.get('path') as string);
+  reachOf(jid, values.get('path') as string, processes);
 }
 
 /** `Jail#seal` and `JailDescriptor#seal`, which tell the steps. */
@@ -104,7 +105,7 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
     const requirements = checkRequirements('options.require', require);
     requireFreeBSD15('jail_set', 'Capsules');
     if (isSandboxed()) throw invalidState('In capability mode no jail can be changed');
-    const wanted = sealedValues(checkJailSeal('options', options));
+    const sealed = sealedValues(checkJailSeal('options', options));
     const { jid } = target;
     claimJail(jid, evidence);
     // A descriptor of its own: the number may become another jail's, and the caller may close his.
@@ -112,20 +113,20 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
     undertaking.descriptor = descriptor;
     const key = { fd: descriptor.fd };
     const { parent } = descriptor.get('parent');
-    const grade = (parameters: ReadonlyMap<string, JailValue>): PropertyTable => {
+    const grade = (parameters: ReadonlyMap<string, JailValue>, terminals: readonly string[]): PropertyTable => {
       return gradeCapsule({
         parameters,
-        processes: processesOf(jid),
+        ...processesOf(jid),
+        terminals,
         nested: parent !== 0 || isJailed(),
         untraceable: false,
         capabilityMode: false,
-        ownSessions: hasOwnSessions(jid),
         owned: 'owned' in target && target.owned,
         ...fileFacts(parameters.get('path') as string),
       });
     };
     const { path, name } = descriptor.get('path', 'name');
-    requireGrades(grade(new Map<string, JailValue>([...wanted, ['path', path], ['name', name]])), requirements);
+    requireGrades(grade(new Map<string, JailValue>([...sealed, ['path', path], ['name', name]]), []), requirements);
     steps.done(`jail ${jid}; ${requirements.length} grades required`);
 
     steps.begin('configure');
@@ -139,7 +140,8 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
     steps.begin('seal');
     evidence.watch('jaildesc', descriptor.fd, ['attach', 'child', 'remove']);
     const before = readSealed(key, jid);
-    const left = readLeft(key, jid, wanted);
+    const whole = readWhole(key, jid);
+    const wanted = withNamespaces(sealed, before);
     checkSealable(jid, before);
     undertaking.before = new Map([...before].filter(([parameter]) => wanted.has(parameter)));
     setAll(key, jid, wanted);
@@ -151,13 +153,12 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
 
     steps.begin('verify');
     const parameters = verifySealed(key, jid, wanted);
-    checkLeft(left, key, jid, wanted);
-    checkNoneLeadOut(jid, parameters.get('path') as string);
-    const properties = grade(parameters);
+    checkLeft(whole, key, jid, wanted);
+    const terminals = reachOf(jid, parameters.get('path') as string, processesOf(jid).processes);
+    const properties = grade(parameters, terminals);
     requireGrades(properties, requirements);
-    const [first] = evidence.events;
-    if (first !== undefined) throw invalidState(`The jail was tampered with while it was sealed: ${first.type}`);
-    steps.done(`${parameters.size} parameters read back; no process has a directory or a jail open that leads out`);
+    await evidence.expectNone();
+    steps.done(`${parameters.size} parameters read back; no process has anything open that leads out`);
 
     const binding = native('jail_set');
     const report = new SealReport({

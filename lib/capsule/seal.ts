@@ -8,7 +8,7 @@ import { checkObject, invalidState, withMore, workerUnsupported } from '../error
 import type { Jail } from '../jail/jail.ts';
 import type { NativeBinding } from '../native.ts';
 import { Capsule } from './capsule.ts';
-import { type DescriptorInfo, listDescriptors, listOpenDescriptors } from './inventory.ts';
+import { type DescriptorInfo, listDescriptors, listOpenDescriptors, terminalsAmong } from './inventory.ts';
 import { checkOutsideControl } from './outside-control.ts';
 import type { OwnJail } from './own-jail.ts';
 import { type CheckedPlan, checkPlan, type SealPlan } from './plan.ts';
@@ -427,7 +427,8 @@ export async function seal<Names extends string = never>(plan: SealPlan<Names> =
     let sealedJail: SealedJail | undefined;
     if (jail !== undefined) {
       progress.current = 'seal';
-      sealedJail = jail.seal();
+      const kept = [...handled.values()].filter(([, fate]) => !('close' in fate)).map(([descriptor]) => descriptor);
+      sealedJail = jail.seal(terminalsAmong(kept));
       progress.done(`${Object.keys(sealedJail.parameters).length} parameters of jail ${sealedJail.jid} read back`);
     }
 

@@ -18,13 +18,16 @@ import {
   checkUnsealed,
   claimJail,
   fileFacts,
-  hasOwnSessions,
   type JailSealOptions,
   processesOf,
-  readLeft,
+  reachOf,
+  readSealed,
+  readWhole,
   sealedValues,
   setAll,
   verifySealed,
+  whyNotInside,
+  withNamespaces,
 } from './jail-seal.ts';
 import { JailSteps } from './jail-steps.ts';
 import { type Facts, gradeCapsule, type PropertyTable } from './properties.ts';
@@ -48,7 +51,7 @@ export const SPAWN_STEPS = {
   configure: 'the callback of a program, with the jail as it is before the seal',
   start:
     'a process that stands before execve(2), in the jail: own session, no core dumps, no new privileges, no tracing',
-  seal: 'jail_set(2) with JAIL_UPDATE: all parameters of the seal at once',
+  seal: 'jail_set(2) with JAIL_UPDATE: all parameters of the seal at once, System V IPC again as it is',
   watch: 'EVFILT_JAILDESC and EVFILT_JAIL: every change and every attachment is told',
   verify: 'everything is read back; the process is the only one; the grades, and what is required of them',
   release: 'execve(2) of the command',
@@ -60,30 +63,40 @@ export type SpawnStepName = keyof typeof SPAWN_STEPS;
 /** What `Capsule.spawn` was asked for, with every argument checked. */
 export interface Order {
   readonly parameters: JailParameters;
-  readonly sealed: Map<string, boolean | number>;
-  /** What the step `seal` sets. */
-  readonly updates: Map<string, JailValue>;
+  /** What the step `seal` sets, besides the namespaces of System V IPC. */
+  readonly sealed: ReadonlyMap<string, JailValue>;
   readonly requirements: ReturnType<typeof checkRequirements>;
   readonly capabilityMode: boolean;
   readonly configure: ((jail: JailDescriptor) => unknown) | undefined;
-  /** What `spawn()` is asked, once the jail has a descriptor. */
-  spawn(jail: JailDescriptor): CheckedSpawn;
+  /**
+   * What `spawn()` is asked, once the jail has a descriptor, and the terminals among the descriptors. Checks these again:
+   * some may be others by now.
+   */
+  spawn(jail: JailDescriptor): readonly [CheckedSpawn, terminals: readonly string[]];
 }
 
-/** A directory leads out of a jail, and so does the descriptor of a jail: of this one above all. */
-function checkDescriptors({ descriptors, file }: CheckedSpawn): void {
-  const kinds = new Map(listDescriptors().map(({ fd, kind }) => [fd, kind]));
+/**
+ * Throws for a descriptor that reaches out of the jail, whatever its rights.
+ *
+ * @returns the terminals among them
+ */
+function checkDescriptors({ descriptors, file }: CheckedSpawn): string[] {
+  const open = new Map(listDescriptors().map((descriptor) => [descriptor.fd, descriptor]));
+  const terminals: string[] = [];
   const check = (name: string, fd: number) => {
-    const kind = kinds.get(fd);
-    if (kind === 'directory' || kind === 'jail') {
-      throw invalidArgValue(name, fd, `is a ${kind}'s descriptor, which leads out of the capsule`);
-    }
+    const descriptor = open.get(fd);
+    // Whoever uses it gets EBADF.
+    if (descriptor === undefined) return;
+    const why = whyNotInside(descriptor);
+    if (why !== undefined) throw invalidArgValue(name, fd, why);
+    if (descriptor.kind === 'tty') terminals.push(`${name}: ${descriptor.path ?? fd}`);
   };
   for (const [target, descriptor] of descriptors) {
     if (typeof descriptor !== 'string')
       check(target < 3 ? `options.stdio[${target}]` : `options.descriptors[${target}]`, descriptor.fd);
   }
   if (typeof file === 'number') check('file', file);
+  return terminals;
 }
 
 /**
@@ -118,21 +131,24 @@ export function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOp
   if (isSandboxed()) throw invalidState('In capability mode no jail can be made');
   checkUnsealed('options.jail', parameters);
   encodeParameters(parameters, 'options.jail', true);
-  checkDescriptors(checked);
+  const terminals = checkDescriptors(checked);
   const sealed = sealedValues(checkJailSeal('options', { allow, securelevel }));
   const { path = '/' } = parameters;
   requireGrades(
-    gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), path, checked.capabilityMode),
+    gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), path, checked.capabilityMode, terminals),
     requirements,
   );
   return {
-    parameters,
+    // With the one permission that decides over others from the start.
+    parameters: { ...parameters, ...(sealed.get('allow.sysvipc') === true ? { 'allow.sysvipc': true } : {}) },
     sealed,
-    updates: withNamespaces(sealed, parameters),
     requirements,
     capabilityMode: checked.capabilityMode,
     configure,
-    spawn: (jail) => ({ ...checked, jail: { fd: jail.fd } }),
+    spawn: (jail) => {
+      const terminals = checkDescriptors(checked);
+      return [{ ...checked, jail: { fd: jail.fd } }, terminals];
+    },
   };
 }
 
@@ -162,21 +178,17 @@ class Making {
 /** How long is waited for what the kernel does at once. */
 const GIVE_UP_MS = 20_000;
 
-/** SYSV IPC follows a permission of old unless it is said again. */
-function withNamespaces(sealed: Map<string, boolean | number>, { sysvmsg, sysvsem, sysvshm }: JailParameters) {
-  const namespaces = Object.entries({ sysvmsg, sysvsem, sysvshm }).filter(([, value]) => value !== undefined);
-  return new Map<string, JailValue>([...sealed, ...(namespaces as [string, string][])]);
-}
-
 function gradesOf(
   parameters: ReadonlyMap<string, JailValue>,
   root: string,
   capabilityMode: boolean,
+  terminals: readonly string[],
   processes?: readonly number[],
 ): PropertyTable {
   const facts: Facts = {
     parameters,
     processes,
+    terminals,
     nested: isJailed(),
     untraceable: true,
     capabilityMode,
@@ -197,17 +209,12 @@ async function checkAttached(evidence: Evidence, pid: number): Promise<void> {
 }
 
 function checkProcesses(jid: number, pid: number): readonly number[] {
-  const processes = processesOf(jid);
+  const { processes, ownSessions } = processesOf(jid);
   if (processes.length !== 1 || processes[0] !== pid) {
     throw invalidState(`Jail ${jid} was to have the process ${pid} alone, and has: ${processes.join(', ') || 'none'}`);
   }
-  if (!hasOwnSessions(jid)) throw new Error(`Process ${pid} is in a session with others`);
+  if (!ownSessions) throw new Error(`Process ${pid} is in a session with others`);
   return processes;
-}
-
-function checkUntouched({ events }: Evidence): void {
-  const [first] = events;
-  if (first !== undefined) throw invalidState(`The jail was tampered with while it was sealed: ${first.type}`);
 }
 
 /** `Capsule.spawn`, which tells the steps. */
@@ -239,15 +246,19 @@ export async function spawnCapsule(
       steps.done('the callback returned');
     }
 
+    const key = { fd: jail.fd };
+    const whole = readWhole(key, jid);
+
     steps.begin('start');
     evidence.watch('jaildesc', jail.fd, ['attach', 'child', 'remove']);
-    const strangers = processesOf(jid);
+    const { processes: strangers } = processesOf(jid);
     if (strangers.length > 0) {
       throw invalidState(
         `options.configure left processes in the jail, which a capsule does not hold: ${strangers.join(', ')}`,
       );
     }
-    const held = new HeldProcess(order.spawn(jail));
+    const [asked, given] = order.spawn(jail);
+    const held = new HeldProcess(asked);
     making.held = held;
     const { process } = held;
     const pid = process.pid as number;
@@ -256,10 +267,9 @@ export async function spawnCapsule(
     );
 
     steps.begin('seal');
-    const key = { fd: jail.fd };
-    const left = readLeft(key, jid, order.updates);
-    setAll(key, jid, order.updates);
-    steps.done(`${order.sealed.size} parameters (jail_set(2) JAIL_UPDATE)`);
+    const wanted = withNamespaces(order.sealed, readSealed(key, jid));
+    setAll(key, jid, wanted);
+    steps.done(`${wanted.size} parameters (jail_set(2) JAIL_UPDATE)`);
 
     steps.begin('watch');
     evidence.watch('jail', jid, ['set']);
@@ -267,16 +277,19 @@ export async function spawnCapsule(
 
     steps.begin('verify');
     await checkAttached(evidence, pid);
-    const parameters = verifySealed(key, jid, order.sealed);
-    checkLeft(left, key, jid, order.updates);
+    const parameters = verifySealed(key, jid, wanted);
+    checkLeft(whole, key, jid, wanted);
     const processes = checkProcesses(jid, pid);
-    const properties = gradesOf(parameters, parameters.get('path') as string, order.capabilityMode, processes);
+    const root = parameters.get('path') as string;
+    // Root in a jail may not read what an untraceable process has open: then what was asked for is what is known.
+    const terminals = isJailed() ? given : reachOf(jid, root, processes);
+    const properties = gradesOf(parameters, root, order.capabilityMode, terminals, processes);
     requireGrades(properties, order.requirements);
-    checkUntouched(evidence);
+    await evidence.expectNone();
     steps.done(`${parameters.size} parameters read back; process ${pid} is the only one, in a session of its own`);
 
     steps.begin('release');
-    checkUntouched(evidence);
+    await evidence.expectNone();
     held.release();
     held[Symbol.dispose]();
     steps.done('the program runs');

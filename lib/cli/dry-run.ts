@@ -25,7 +25,7 @@ export function dryRun(file: string, args: readonly string[], options: CapsuleSp
     create: { ...order.parameters },
     configure: {},
     start: process,
-    seal: Object.fromEntries(order.updates),
+    seal: Object.fromEntries(order.sealed),
     watch: {},
     verify: require,
     release: { command: [file, ...args] },

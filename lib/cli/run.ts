@@ -24,6 +24,9 @@ command, and with this program, however that ends.
   --on-tampering  what follows when somebody tampers with the capsule: kill it, or report (default) on standard error
   -h, --help      print this
 
+The command has the standard streams of this program. Where one is a terminal, it can send signals through it, and the
+report says so; a plan that requires { "signal": { "inside": "enforced" } } needs pipes or files instead.
+
 SIGTERM, SIGINT and SIGHUP are passed on to the command; a second SIGTERM or SIGINT kills it.
 
 Exit status: that of the command, or 128 and the number of the signal that ended it. Of this program itself, when the
@@ -38,9 +41,9 @@ function openReport(path: string | undefined): number | undefined {
   if (path === undefined) return undefined;
   if (path === '-') return process.stderr.fd;
   try {
-    // Who may write to the folder must not choose what root overwrites.
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
-    return openSync(path, flags, 0o600);
+    // Who may write to the folder must not choose what root overwrites, or waits for: a FIFO without a reader is ENXIO.
+    const safely = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | safely, 0o600);
   } catch (error) {
     throw new Failure(STATUS.noReport, printable((error as Error).message));
   }

@@ -288,7 +288,8 @@ export class Jail {
 
   /**
    * Seals the jail, with the processes that are in it: `children.max` 0, `nopersist`, `securelevel`, `enforce_statfs` 2, and
-   * every `allow.*` off but those in `allow`, set in one jail_set(2) and read back. Root; FreeBSD 15.0.
+   * every `allow.*` off but those in `allow`, set in one jail_set(2) and read back. Root; FreeBSD 15.0. Namespaces of System
+   * V IPC that are the jail's own stay its own; the others go where `allow.sysvipc` goes.
    *
    * Outside, root undoes it by the same call: the report says so, and `tampering()` tells when it happens. Inside, what
    * runs already keeps the session, the descriptors and the right to be traced that it has: a program that is to be sealed
@@ -299,10 +300,11 @@ export class Jail {
    * 1. `check`: every argument, the jail, and the grades that `require` asks for, as they are to be. Nothing was changed.
    * 2. `configure`: the callback. What it did stays.
    * 3. `seal`: the kernel reports every attachment from here on; the jail must have a process, because a sealed one ends
-   *    with the last, and no jails of its own; no process may have a jail's descriptor, or a directory that is not under
-   *    the jail's root. Then the one call. From here on a failure puts every parameter back; the
-   *    message lists those that the kernel did not take back. Whoever is inside can have raised `kern.securelevel`, or the
-   *    last process can have ended, and the jail with it.
+   *    with the last, and no jails of its own; no process may have the descriptor of a jail or of a process outside, or a
+   *    directory or a device that is not under the jail's root (a terminal is graded instead: `signal` against `inside` is
+   *    open then). Then the one call. From here on a failure puts every parameter back; the message lists those that the
+   *    kernel did not take back. Whoever is inside can have raised `kern.securelevel`, or the last process can have ended,
+   *    and the jail with it.
    * 4. `watch`: the kernel reports every change from here on.
    * 5. `verify`: each parameter is read back, those that the seal leaves are as they were before it, and nothing leads out
    *    still; then the grades, and what `require` asks for.

@@ -661,6 +661,10 @@ int Set(JailTree& tree, Options& options, int flags) {
     const bool given =
         parent->parent == nullptr ||
         (parent->systems.count(system) != 0 && parent->systems.at(system) != JAIL_SYS_DISABLE);
+    if (result == ENOENT && allow.count("allow.sysvipc") != 0) {
+      // Not said, each follows the permission that was there before them.
+      systems[system] = allow.at("allow.sysvipc") && given ? JAIL_SYS_INHERIT : JAIL_SYS_DISABLE;
+    }
     if (result == 0 && value != JAIL_SYS_DISABLE && !given) return refuse(EPERM);
     if (result == 0) systems[system] = value;
   }
@@ -752,7 +756,11 @@ int Set(JailTree& tree, Options& options, int flags) {
     prison->allow[key] = value;
     if (!value) Restrict(tree, prison, [&](Prison* below) { below->allow[key] = false; });
   }
-  for (const auto& [key, value] : systems) prison->systems[key] = value;
+  for (const auto& [key, value] : systems) {
+    prison->systems[key] = value;
+    if (value != JAIL_SYS_DISABLE) continue;
+    Restrict(tree, prison, [&](Prison* below) { below->systems[key] = JAIL_SYS_DISABLE; });
+  }
   if (has_persist) prison->persist = persist;
   if (metadata_error != 0) {
     // Metadata comes last, and undoes nothing.

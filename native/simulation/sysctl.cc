@@ -160,19 +160,30 @@ int FileDescriptors(void* old, size_t* old_length) {
   return Answer(table.data(), table.size(), old, old_length);
 }
 
-// The directories of another process: it knows the host's files by their own paths,
-// whatever jail it is counted in, and cannot hold a jail.
-int DirectoriesOf(pid_t pid, void* old, size_t* old_length) {
+// The directories and devices of another process: it knows the host's files by their own
+// paths, whatever jail it is counted in, and cannot hold a jail.
+int ReachOf(pid_t pid, void* old, size_t* old_length) {
   if (simulation::InCapabilityMode()) return Fail(EPERM);
   std::vector<char> table;
   std::error_code error;
   for (const auto& entry :
        std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd", error)) {
-    if (!std::filesystem::is_directory(entry.path(), error)) continue;
     kinfo_file record = {};
+    switch (std::filesystem::status(entry.path(), error).type()) {
+      case std::filesystem::file_type::directory:
+        record.kf_vnode_type = KF_VTYPE_VDIR;
+        break;
+      case std::filesystem::file_type::character:
+        record.kf_vnode_type = KF_VTYPE_VCHR;
+        break;
+      case std::filesystem::file_type::block:
+        record.kf_vnode_type = KF_VTYPE_VBLK;
+        break;
+      default:
+        continue;
+    }
     record.kf_fd = std::stoi(entry.path().filename().string());
     record.kf_type = KF_TYPE_VNODE;
-    record.kf_vnode_type = KF_VTYPE_VDIR;
     const std::string path = std::filesystem::read_symlink(entry.path(), error).string();
     strncpy(record.kf_path, path.c_str(), sizeof(record.kf_path) - 1);
     record.kf_structsize =
@@ -270,7 +281,7 @@ int sysctl(const int* name, unsigned int name_length, void* old, size_t* old_len
   if (name_length == 4 && name[0] == CTL_KERN && name[1] == KERN_PROC) {
     if (name[2] == KERN_PROC_FILEDESC) {
       return name[3] == getpid() ? FileDescriptors(old, old_length)
-                                 : DirectoriesOf(name[3], old, old_length);
+                                 : ReachOf(name[3], old, old_length);
     }
     if (name[2] == KERN_PROC_NFDS) {
       const int count = static_cast<int>(simulation::OpenDescriptors().size());

@@ -6,7 +6,7 @@ import { PLAYED, type Way } from '../kernel/capsule-cells.kernel.ts';
 
 /** Whatever a kernel can have answered. */
 function* allFacts(): Generator<Facts> {
-  for (let bits = 0; bits < 1 << 10; bits++) {
+  for (let bits = 0; bits < 1 << 11; bits++) {
     const bit = (number: number) => (bits & (1 << number)) !== 0;
     yield {
       parameters: new Map<string, string | number | boolean>([
@@ -19,6 +19,7 @@ function* allFacts(): Generator<Facts> {
       nested: bit(5),
       untraceable: bit(6),
       ownSessions: bit(7),
+      terminals: bit(10) ? ['process 17: /dev/pts/3'] : [],
       owned: bit(8),
       closedDirectory: bit(4) ? '/jail (mode 700)' : undefined,
       allDevices: bit(9),

@@ -46,6 +46,13 @@ const changed = (before: Parameters, change: Parameters) => () => {
   return Object.fromEntries(Object.keys(change).map((name) => [name, values[name]]));
 };
 
+/** Changes a jail and reads what became of its System V IPC. */
+const systems = (before: Parameters, change: Parameters) => () => {
+  const jail = create(before);
+  set(jail, change);
+  return jail.get('allow.sysvipc', 'sysvmsg', 'sysvsem', 'sysvshm');
+};
+
 /** Creates a jail by descriptor within another one. */
 const within = (parent: Parameters, child: Parameters) => () => {
   const outer = create({ 'children.max': 5, ...parent });
@@ -179,6 +186,17 @@ function questions(): Record<string, Question> {
     'sysvmsg: inherit, in a jail without': within({ sysvmsg: 'disable' }, { sysvmsg: 'inherit' }),
     'sysvmsg: new, in a jail without': within({ sysvmsg: 'disable' }, { sysvmsg: 'new' }),
     'sysvmsg: new, in a jail with its own': within({ sysvmsg: 'new' }, { sysvmsg: 'new' }),
+    'sysvshm: new, then allow.sysvipc off': systems({ sysvshm: 'new' }, { 'allow.sysvipc': false }),
+    'sysvshm: new, then allow.sysvipc on': systems({ sysvshm: 'new' }, { 'allow.sysvipc': true }),
+    'sysvshm: new, said again with allow.sysvipc off': systems(
+      { 'allow.sysvipc': true, sysvshm: 'new' },
+      { 'allow.sysvipc': false, sysvshm: 'new' },
+    ),
+    'sysvsem: inherit without allow.sysvipc, then that off': systems(
+      { sysvsem: 'inherit' },
+      { 'allow.sysvipc': false },
+    ),
+    'sysvmsg: disable with allow.sysvipc': systems({ 'allow.sysvipc': true, sysvmsg: 'disable' }, {}),
     'osrelease: set': written({ osrelease: '14.0-QUESTIONS' }),
     'osrelease: changed': changed({}, { osrelease: '14.0-QUESTIONS' }),
     'osrelease: empty': written({ osrelease: '' }),

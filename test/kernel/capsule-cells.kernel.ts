@@ -248,7 +248,7 @@ async function fromInside(
 }
 
 const shellIn = (jail: CapsuleSpawnOptions['jail'], others: Partial<CapsuleSpawnOptions> = {}) =>
-  Capsule.spawn('/bin/sh', Shell.ARGUMENTS, { jail, stdio: ['pipe', 'pipe', 'inherit'], ...others });
+  Capsule.spawn('/bin/sh', Shell.ARGUMENTS, { jail, stdio: ['pipe', 'pipe', 'ignore'], ...others });
 
 cellTest(
   'inside, as root with every privilege of a jail',
@@ -296,7 +296,7 @@ cellTest(
       capabilityMode: true,
       allow: ['allow.suser'],
       securelevel: 0,
-      stdio: ['pipe', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'ignore'],
       require: { fileSystem: { inside: 'enforced' }, weaken: { inside: 'enforced' } },
     });
     const { pid } = capsule.process;
@@ -332,7 +332,7 @@ for (const session of [true, false]) {
       using root = new NullfsRoot();
       const jail = Jail.create({ path: root.path });
       try {
-        using inside = jail.spawn('/bin/sh', Shell.ARGUMENTS, { stdio: ['pipe', 'pipe', 'inherit'], session });
+        using inside = jail.spawn('/bin/sh', Shell.ARGUMENTS, { stdio: ['pipe', 'pipe', 'ignore'], session });
         using capsule = await jail.seal({ allow: ['allow.suser'] });
         const shell = new Shell(inside);
         const words = session ? ATTEMPTS : { ...ATTEMPTS, signal: ({ pid }: Target) => [`kill -CONT ${pid}`] };
@@ -344,6 +344,41 @@ for (const session of [true, false]) {
       }
     },
   );
+}
+
+for (const way of ['Capsule.spawn', 'Jail#seal'] as const) {
+  cellTest('inside, with a terminal of outside', way, [plays(way, 'inside', 'open', 'signal')], async (play) => {
+    const order: SupervisorOrder = {
+      way,
+      command: 'stty rows 33; exec sleep 600',
+      options: {
+        jail: { path: '/' },
+        stdio: ['inherit', 'ignore', 'ignore'],
+        ...(way === 'Jail#seal' ? { session: true } : {}),
+      },
+    };
+    // script(1) gives its program a terminal, and takes a pipe for its input.
+    using typist = spawn(
+      '/bin/sh',
+      [
+        '-c',
+        'cat | script -q /dev/null "$@"',
+        'sh',
+        process.execPath,
+        compiled('test/support/capsule-supervisor.js'),
+        JSON.stringify(order),
+      ],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    );
+    const lines = new LineReader<SupervisorLine>(typist);
+    const { properties } = await lines.until((line): line is Extract<SupervisorLine, { jid: number }> => 'jid' in line);
+    await play.cell({ properties }, 'signal', 'inside', async () => {
+      assert.match(properties.signal.inside.value, /\/dev\/pts\/\d/);
+      await lines.until((line) => 'signal' in line && line.signal === 'SIGWINCH');
+    });
+    typist.stdin?.end();
+    await typist.exited;
+  });
 }
 
 /** Who starts the process that makes a capsule. */
@@ -368,9 +403,11 @@ class Apart implements Victim, Disposable {
 
   private constructor(start: Start, program: string, order: SupervisorOrder | SealedOrder, session: boolean) {
     this.child = start(process.execPath, [compiled(`test/support/${program}.js`), JSON.stringify(order)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       session,
     });
+    // Not inherited: it may be a terminal, which a grade is about.
+    this.child.stderr?.on('data', (text) => process.stderr.write(text));
     this.#lines = new LineReader(this.child);
   }
 

@@ -1,7 +1,7 @@
 /** `capsule run` as a user runs it: a command in the jail of a plan, its status, its signals, and what others do to it. */
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -121,6 +121,9 @@ kernelTest('capsule run: what keeps a command from starting has statuses of its 
     assert.equal(run('/bin/sh', '-c', 'exit 127').status, 127);
     assert.notEqual(readFileSync(report, 'utf8'), '');
     assert.equal(capsule(['run', '--report', folder, plan, '--', '/bin/sh']).status, 73);
+    const fifo = join(folder, 'fifo');
+    assert.equal(spawnSync('mkfifo', [fifo]).status, 0);
+    assert.equal(capsule(['run', '--report', fifo, plan, '--', '/bin/sh']).status, 73);
   });
   await withPlan({ jail: { path: '/no/such/folder' } }, (plan) => {
     const { status, stderr } = capsule(['run', plan, '--', '/bin/sh']);

@@ -8,6 +8,7 @@ import {
   type CapsuleSpawnOptions,
   Jail,
   type JailEvent,
+  type JailParameters,
   kernel,
   type SealStep,
   type SpawnedCapsule,
@@ -127,7 +128,7 @@ capsuleTest('spawn keeps what is allowed, and shows the program as it is to be',
     user: 1001,
     group: 1001,
     configure: async (jail) => jail.set({ 'meta.owner': 'test' }),
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'ignore'],
   });
   const read = capsule.jail.get('allow.raw_sockets', 'allow.suser', 'allow.chflags', 'securelevel', 'meta.owner');
   assert.deepEqual(Object.values(read), [true, true, false, 1, 'test']);
@@ -172,8 +173,74 @@ capsuleTest('require holds grades against what is asked for', async () => {
   assert.throws(() => capsule.require(undefined as never), { code: 'ERR_INVALID_ARG_TYPE' });
 });
 
+capsuleTest('System V IPC: a jail keeps its own, and the rest goes where the permission goes', async () => {
+  const names = ['sysvmsg', 'sysvsem', 'sysvshm'] as const;
+  const shared = (parameters: Readonly<Record<string, unknown>> | undefined) => names.map((name) => parameters?.[name]);
+  const start: [Partial<CapsuleSpawnOptions>, readonly string[]][] = [
+    [{}, ['disable', 'disable', 'disable']],
+    [{ jail: { path: '/', sysvshm: 'new', sysvsem: 'inherit' } }, ['disable', 'inherit', 'new']],
+    [{ configure: (jail) => jail.set({ sysvmsg: 'new' }) }, ['new', 'disable', 'disable']],
+    [{ allow: ['allow.sysvipc'] }, ['inherit', 'inherit', 'inherit']],
+    [
+      { allow: ['allow.sysvipc'], jail: { path: '/', sysvshm: 'disable', sysvmsg: 'new' } },
+      ['new', 'inherit', 'disable'],
+    ],
+  ];
+  for (const [options, expected] of start) {
+    await using capsule = await sleeping(options);
+    assert.deepEqual(shared(capsule.jail.get(...names)), expected, JSON.stringify(options));
+    assert.deepEqual(shared(capsule.report.jail?.parameters), expected, JSON.stringify(options));
+  }
+
+  const running: [JailParameters, readonly string[], readonly string[]][] = [
+    [{ sysvshm: 'new', sysvsem: 'inherit' }, [], ['disable', 'inherit', 'new']],
+    [{ sysvshm: 'new', 'allow.sysvipc': true }, [], ['disable', 'disable', 'new']],
+    [{ sysvshm: 'new', 'allow.sysvipc': true, sysvmsg: 'disable' }, ['allow.sysvipc'], ['disable', 'inherit', 'new']],
+    [{ sysvshm: 'new' }, ['allow.sysvipc'], ['inherit', 'inherit', 'new']],
+  ];
+  for (const [parameters, allow, expected] of running) {
+    await using jail = tempJail({ path: '/', ...parameters });
+    using program = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore', session: true });
+    const before = jail.get();
+    const plain = Jail.get(jail.jid);
+    const theirs = expected[0] === 'inherit' ? 'disable' : 'inherit';
+    const failed = await refusal(
+      at(
+        'verify',
+        () => plain.set({ sysvmsg: theirs }),
+        () => plain.seal({ allow }),
+      ),
+    );
+    assert.match(failed.message, new RegExp(`sysvmsg is ${theirs} and was to be ${expected[0]}`));
+    assert.match(failed.message, /jail \d+ is as it was$/);
+    assert.deepEqual(jail.get(), before);
+    using capsule = await plain.seal({ allow });
+    assert.deepEqual(shared(jail.get(...names)), expected, JSON.stringify([parameters, allow]));
+    assert.equal(capsule.intact, true);
+    program.close();
+  }
+});
+
+capsuleTest('a descriptor that becomes another file before the start is looked at again', async () => {
+  let fd = openSync('/etc/passwd', 'r');
+  const swap = () => {
+    closeSync(fd);
+    const other = openSync('/etc', 'r');
+    assert.equal(other, fd);
+    fd = other;
+  };
+  try {
+    const error = await refusal(sleeping({ descriptors: { 3: fd }, configure: swap }));
+    assert.equal(error.code, 'ERR_INVALID_ARG_VALUE');
+    assert.match(error.message, /options\.descriptors\[3\].* leads out of the capsule.*\nThe seal stopped at 'start'/);
+  } finally {
+    closeSync(fd);
+  }
+});
+
 capsuleTest('arguments: what a capsule sets itself, and what would lead out of it', async () => {
   const etc = openSync('/etc', 'r');
+  using stranger = spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
   await using other = tempJail({ path: '/' });
   try {
     const wrong: [Record<string, unknown>, string][] = [
@@ -197,6 +264,7 @@ capsuleTest('arguments: what a capsule sets itself, and what would lead out of i
       [{ nosuch: 1 }, 'ERR_INVALID_ARG_VALUE'],
       [{ descriptors: { 3: etc } }, 'ERR_INVALID_ARG_VALUE'],
       [{ descriptors: { 3: other } }, 'ERR_INVALID_ARG_VALUE'],
+      [{ descriptors: { 3: stranger } }, 'ERR_INVALID_ARG_VALUE'],
       [{ stdio: [other, 'ignore', 'ignore'] }, 'ERR_INVALID_ARG_VALUE'],
       [{ cwd: { fd: etc } }, 'ERR_INVALID_ARG_VALUE'],
     ];
@@ -395,10 +463,9 @@ capsuleTest('what happens to a running jail between its seal and the watch is no
   const attach = () => {
     stranger = plain.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
   };
-  using capsule = await at('watch', attach, () => plain.seal());
-  const { value } = await capsule.tampering({ signal: soon() }).next();
-  assert.deepEqual(value, { type: 'attach', pid: stranger?.pid, coalesced: false });
-  assert.equal(capsule.intact, false);
+  const attached = await refusal(at('watch', attach, () => plain.seal()));
+  assert.match(attached.message, /tampered with while it was sealed: attach/);
+  assert.deepEqual(jail.get(), before);
   stranger?.close();
   program.close();
 });
@@ -507,24 +574,28 @@ kernelTest(
   'capsule: a supervisor that is killed at any step leaves no jail and no process',
   { needs: [requireJails, requireFreeBSD, requireRelease(15.0)], timeoutMs: 300_000 },
   async () => {
-    for (const killAt of [...ALL.filter((step) => step !== 'check'), 'end']) {
+    const moments = [
+      ...[...ALL.filter((step) => step !== 'check'), 'end'].map((killAt) => ['Capsule.spawn', killAt] as const),
+      ...['check', 'seal', 'watch', 'verify', 'end'].map((killAt) => ['JailDescriptor#seal', killAt] as const),
+    ];
+    for (const [way, killAt] of moments) {
       const before = jids();
-      const order: SupervisorOrder = { command: 'exec sleep 7654', options: { jail: { path: '/' } }, killAt };
+      const order: SupervisorOrder = { way, command: 'exec sleep 7654', options: { jail: { path: '/' } }, killAt };
       const child = spawn(process.execPath, [compiled('test/support/capsule-supervisor.js'), JSON.stringify(order)], {
         stdio: ['pipe', 'pipe', 'inherit'],
       });
       const lines = new LineReader<SupervisorLine>(child);
       const seen: SupervisorLine[] = [];
       for (let line = await lines.next(); line !== undefined; line = await lines.next()) seen.push(line);
-      assert.equal((await child.exited).signal, 'SIGKILL', `${killAt}: ${JSON.stringify(seen)}`);
+      assert.equal((await child.exited).signal, 'SIGKILL', `${way}, ${killAt}: ${JSON.stringify(seen)}`);
       child.close();
       const left = () => jids().filter((jid) => !before.includes(jid));
       for (let attempt = 0; attempt < 300 && left().length > 0; attempt++) {
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
-      assert.deepEqual(left(), [], killAt);
+      assert.deepEqual(left(), [], `${way}, ${killAt}`);
       using search = spawn('/bin/sh', ['-c', 'pgrep -f "sleep 765[4]"'], { stdio: 'ignore' });
-      assert.equal((await search.exited).code, 1, `${killAt}: a process is left`);
+      assert.equal((await search.exited).code, 1, `${way}, ${killAt}: a process is left`);
     }
   },
 );

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, cpSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { Capsule, Jail, type ProcessDescriptor, spawn } from 'freebsd-capsule';
+import { Capsule, type DescriptorLike, Jail, type ProcessDescriptor, spawn } from 'freebsd-capsule';
 import { tempJail } from 'freebsd-capsule/testing';
 import { temporaryDirectory } from '../support/descriptors.ts';
 import { childOutcome } from '../support/in-child.ts';
@@ -34,7 +34,9 @@ kernelTest(
   { needs },
   async () => {
     const etc = openSync('/etc', 'r');
+    const memory = openSync('/dev/mem', 'r');
     await using other = tempJail({ path: '/' });
+    using stranger = spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
     try {
       await using capsule = await Capsule.spawn('/bin/sleep', ['600'], { jail: { path: '/' }, stdio: 'ignore' });
       const open = await openIn(capsule.process);
@@ -49,38 +51,55 @@ kernelTest(
         false,
         open.join('\n'),
       );
-      for (const options of [
-        { descriptors: { 3: etc } },
-        { descriptors: { 3: other } },
-        { stdio: [etc, 'ignore', 'ignore'] },
-      ]) {
-        await assert.rejects(Capsule.spawn('/bin/sleep', ['600'], { jail: { path: '/' }, ...(options as object) }), {
+      const refused: [options: object, message: RegExp][] = [
+        [{ descriptors: { 3: etc } }, /is a directory's descriptor, which leads out of the capsule/],
+        [{ descriptors: { 3: other } }, /is a jail's descriptor, which leads out of the capsule/],
+        [{ descriptors: { 3: stranger } }, /is a process's descriptor, which reaches out of the capsule/],
+        [{ descriptors: { 3: memory } }, /is a device \(\/dev\/mem\), and what its driver does knows no jail/],
+        [{ stdio: [etc, 'ignore', 'ignore'] }, /is a directory's descriptor, which leads out of the capsule/],
+      ];
+      for (const [options, message] of refused) {
+        await assert.rejects(Capsule.spawn('/bin/sleep', ['600'], { jail: { path: '/' }, ...options }), {
           code: 'ERR_INVALID_ARG_VALUE',
-          message: /leads out of the capsule/,
+          message,
         });
       }
     } finally {
+      closeSync(memory);
       closeSync(etc);
     }
   },
 );
 
-kernelTest('capsule ways out: Jail#seal refuses a jail of which a process has the descriptor', { needs }, async () => {
+kernelTest('capsule ways out: Jail#seal refuses a jail of which a process has a way out', { needs }, async () => {
   await using jail = tempJail({ path: '/' });
   const before = jail.get();
-  // As jexec(8) passes on whatever it is given.
-  using holder = spawn('/usr/sbin/jexec', [String(jail.jid), '/bin/sleep', '600'], {
-    stdio: 'ignore',
-    descriptors: { 5: jail },
-  });
-  while ((await runShell(spawn, `pgrep -j ${jail.jid} sleep`)).status !== 0);
-  await assert.rejects(jail.seal(), {
-    code: 'ERR_INVALID_STATE',
-    message: new RegExp(`^Process ${holder.pid} has, as descriptor 5, jail ${jail.jid}, which leads out of jail`),
-  });
-  assert.deepEqual(jail.get(), before);
-  holder.kill('SIGKILL');
-  await holder.exited;
+  const memory = openSync('/dev/mem', 'r');
+  using stranger = spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+  const ways: [descriptor: DescriptorLike, what: string][] = [
+    [jail, `jail ${jail.jid}`],
+    [stranger, `process ${stranger.pid}`],
+    [memory, 'the device /dev/mem'],
+  ];
+  try {
+    for (const [descriptor, what] of ways) {
+      // As jexec(8) passes on whatever it is given.
+      using holder = spawn('/usr/sbin/jexec', [String(jail.jid), '/bin/sleep', '600'], {
+        stdio: 'ignore',
+        descriptors: { 5: descriptor },
+      });
+      while ((await runShell(spawn, `pgrep -j ${jail.jid} sleep`)).status !== 0);
+      await assert.rejects(jail.seal(), {
+        code: 'ERR_INVALID_STATE',
+        message: new RegExp(`^Process ${holder.pid} has, as descriptor 5, ${what}, which leads out of jail`),
+      });
+      assert.deepEqual(jail.get(), before);
+      holder.kill('SIGKILL');
+      await holder.exited;
+    }
+  } finally {
+    closeSync(memory);
+  }
 });
 
 kernelTest(

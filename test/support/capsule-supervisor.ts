@@ -30,6 +30,7 @@ export type SupervisorLine =
   | { readonly step: string }
   | { readonly jid: number; readonly pid: number; readonly properties: PropertyTable }
   | { readonly event: JailEvent }
+  | { readonly signal: NodeJS.Signals }
   | { readonly error: string };
 
 const say = (line: SupervisorLine) => writeSync(1, `${JSON.stringify(line)}\n`);
@@ -52,6 +53,7 @@ async function spawned({ command, options }: SupervisorOrder): Promise<[SpawnedC
 
 async function supervise(order: SupervisorOrder): Promise<void> {
   const { way = 'Capsule.spawn', killAt } = order;
+  process.on('SIGWINCH', (signal) => say({ signal }));
   subscribe('freebsd-capsule:step', (message) => {
     const { step } = message as { step: string };
     say({ step });
