@@ -107,6 +107,7 @@ EventThread* EventThread::Of(Napi::Env env) {
 }
 
 int EventThread::Watch(short filter, uintptr_t ident, Napi::Function callback, uint32_t* watch) {
+  if (filter == EVFILT_USER && ident == kStop) return EINVAL;
   // What happened before is not for this watch: the kernel would report it with
   // the new number, and a jail's number may even have been another's.
   if (IsWatched(filter, ident)) PostPending();
