@@ -45,6 +45,8 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
    * asking each number up to the highest one. Opens nothing.
    */
   listDescriptors(): NativeDescriptor[];
+  /** The number of every open descriptor, asked one by one, in capability mode or not. Opens nothing. */
+  openDescriptors(): number[];
   /** close(2) by replacement: `fd` becomes an eventfd(2) without rights, so that its number is not reused. */
   retireDescriptor(fd: number): void;
 

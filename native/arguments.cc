@@ -15,8 +15,10 @@ void Arguments::Fail(size_t index, const char* expected) {
 
 int32_t Arguments::Int32(size_t index) {
   if (failed_) return -1;
-  if (info_[index].IsNumber()) {
-    const auto value = ExactInteger<int32_t>(info_[index].As<Napi::Number>().DoubleValue());
+  double number = 0;
+  // One call: it says itself when the value is no number.
+  if (napi_get_value_double(info_.Env(), info_[index], &number) == napi_ok) {
+    const auto value = ExactInteger<int32_t>(number);
     if (value) return *value;
   }
   Fail(index, "a 32-bit integer");
@@ -25,8 +27,10 @@ int32_t Arguments::Int32(size_t index) {
 
 uint32_t Arguments::Uint32(size_t index) {
   if (failed_) return 0;
-  if (info_[index].IsNumber()) {
-    const auto value = ExactInteger<uint32_t>(info_[index].As<Napi::Number>().DoubleValue());
+  double number = 0;
+  // One call: it says itself when the value is no number.
+  if (napi_get_value_double(info_.Env(), info_[index], &number) == napi_ok) {
+    const auto value = ExactInteger<uint32_t>(number);
     if (value) return *value;
   }
   Fail(index, "an unsigned 32-bit integer");
@@ -104,11 +108,14 @@ int64_t Arguments::Int64(size_t index) {
 
 uint32_t* Arguments::Words(size_t index, size_t length) {
   if (failed_) return nullptr;
-  if (info_[index].IsTypedArray()) {
-    const auto array = info_[index].As<Napi::TypedArray>();
-    if (array.TypedArrayType() == napi_uint32_array && array.ElementLength() == length) {
-      return info_[index].As<Napi::Uint32Array>().Data();
-    }
+  napi_typedarray_type type = napi_int8_array;
+  size_t elements = 0;
+  void* data = nullptr;
+  // One call: it says itself when the value is no typed array.
+  if (napi_get_typedarray_info(info_.Env(), info_[index], &type, &elements, &data, nullptr,
+                               nullptr) == napi_ok &&
+      type == napi_uint32_array && elements == length) {
+    return static_cast<uint32_t*>(data);
   }
   Fail(index, "a Uint32Array of the right length");
   return nullptr;

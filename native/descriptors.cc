@@ -123,15 +123,24 @@ Descriptor FromDescriptor(int fd) {
   return descriptor;
 }
 
+bool CountDescriptors(int* count) {
+  int mib[4] = {CTL_KERN, KERN_PROC, KERN_PROC_NFDS, 0};
+  size_t length = sizeof(*count);
+  return sysctl(mib, 4, count, &length, nullptr, 0) == 0;
+}
+
 // Reads kern.proc.filedesc whole; false with errno where it is refused.
 bool ReadKernelTable(std::vector<char>* table) {
+  // Room by their number: to be told the length, the kernel would go through all
+  // of them, paths included, as it does to answer.
+  int open_count = 0;
+  if (!CountDescriptors(&open_count)) return false;
+  // Other threads may open some meanwhile.
+  constexpr size_t kSpare = 64;
   int mib[4] = {CTL_KERN, KERN_PROC, KERN_PROC_FILEDESC, getpid()};
-  for (;;) {
-    size_t length = 0;
-    if (sysctl(mib, 4, nullptr, &length, nullptr, 0) != 0) return false;
-    // Room for descriptors that other threads open meanwhile.
-    length += length / 2 + 4 * sizeof(kinfo_file);
-    table->resize(length);
+  for (size_t room = static_cast<size_t>(open_count) + kSpare;; room *= 2) {
+    table->resize(room * sizeof(kinfo_file));
+    size_t length = table->size();
     if (sysctl(mib, 4, table->data(), &length, nullptr, 0) == 0) {
       table->resize(length);
       return true;
@@ -142,22 +151,41 @@ bool ReadKernelTable(std::vector<char>* table) {
 
 // Asks each number until as many are found as the kernel says are open. Not up
 // to getdtablesize(3): a limit lowered later leaves higher ones open.
-bool ProbeDescriptors(std::vector<Descriptor>* descriptors) {
-  int mib[4] = {CTL_KERN, KERN_PROC, KERN_PROC_NFDS, 0};
+bool ProbeNumbers(std::vector<int>* numbers) {
   constexpr int kHighest = 1 << 20;
   for (int attempt = 0; attempt < 3; attempt++) {
     int open_count = 0;
-    size_t length = sizeof(open_count);
-    if (sysctl(mib, 4, &open_count, &length, nullptr, 0) != 0) return false;
-    descriptors->clear();
-    for (int fd = 0; fd < kHighest && static_cast<int>(descriptors->size()) < open_count; fd++) {
-      if (fcntl(fd, F_GETFD) >= 0) descriptors->push_back(FromDescriptor(fd));
+    if (!CountDescriptors(&open_count)) return false;
+    numbers->clear();
+    for (int fd = 0; fd < kHighest && static_cast<int>(numbers->size()) < open_count; fd++) {
+      if (fcntl(fd, F_GETFD) >= 0) numbers->push_back(fd);
     }
-    if (static_cast<int>(descriptors->size()) >= open_count) return true;
+    if (static_cast<int>(numbers->size()) >= open_count) return true;
     // Other threads closed some meanwhile: count again.
   }
   errno = EOVERFLOW;
   return false;
+}
+
+bool ProbeDescriptors(std::vector<Descriptor>* descriptors) {
+  std::vector<int> numbers;
+  if (!ProbeNumbers(&numbers)) return false;
+  for (const int fd : numbers) descriptors->push_back(FromDescriptor(fd));
+  return true;
+}
+
+Napi::Value OpenDescriptors(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::vector<int> numbers;
+  if (!ProbeNumbers(&numbers)) {
+    ThrowSystemError(env, errno, "sysctl");
+    return {};
+  }
+  Napi::Array list = Napi::Array::New(env, numbers.size());
+  for (size_t i = 0; i < numbers.size(); i++) {
+    list.Set(static_cast<uint32_t>(i), Napi::Number::New(env, numbers[i]));
+  }
+  return list;
 }
 
 Napi::Value ListDescriptors(const Napi::CallbackInfo& info) {
@@ -171,6 +199,25 @@ Napi::Value ListDescriptors(const Napi::CallbackInfo& info) {
     return {};
   }
 
+  // Each made once: a record for each of thousands of descriptors has them all.
+  const auto key = [env](const char* name) { return Napi::String::New(env, name); };
+  const Napi::String fd_key = key("fd");
+  const Napi::String type_key = key("type");
+  const Napi::String vnode_type_key = key("vnodeType");
+  const Napi::String flags_key = key("flags");
+  const Napi::String close_on_exec_key = key("closeOnExec");
+  const Napi::String tty_key = key("tty");
+  const Napi::String domain_key = key("domain");
+  const Napi::String socket_type_key = key("socketType");
+  const Napi::String protocol_key = key("protocol");
+  const Napi::String listening_key = key("listening");
+  const Napi::String local_key = key("local");
+  const Napi::String peer_key = key("peer");
+  const Napi::String path_key = key("path");
+  const Napi::String pid_key = key("pid");
+  const Napi::String jid_key = key("jid");
+  const Napi::String pipe_key = key("pipe");
+  const Napi::String pipe_peer_key = key("pipePeer");
   Napi::Array list = Napi::Array::New(env);
   uint32_t count = 0;
   for (Descriptor& descriptor : descriptors) {
@@ -182,24 +229,25 @@ Napi::Value ListDescriptors(const Napi::CallbackInfo& info) {
     if (descriptor.type == KF_TYPE_SOCKET) {
       descriptor.listening = IsListening(descriptor.fd, descriptor);
     }
+    const Napi::HandleScope scope(env);
     Napi::Object record = Napi::Object::New(env);
-    record.Set("fd", Napi::Number::New(env, descriptor.fd));
-    record.Set("type", Napi::Number::New(env, descriptor.type));
-    record.Set("vnodeType", Napi::Number::New(env, descriptor.vnode_type));
-    record.Set("flags", Napi::Number::New(env, descriptor.flags));
-    record.Set("closeOnExec", Napi::Boolean::New(env, descriptor.close_on_exec));
-    record.Set("tty", Napi::Boolean::New(env, descriptor.tty));
-    record.Set("domain", Napi::Number::New(env, descriptor.domain));
-    record.Set("socketType", Napi::Number::New(env, descriptor.socket_type));
-    record.Set("protocol", Napi::Number::New(env, descriptor.protocol));
-    record.Set("listening", Napi::Boolean::New(env, descriptor.listening));
-    record.Set("local", Napi::String::New(env, descriptor.local));
-    record.Set("peer", Napi::String::New(env, descriptor.peer));
-    record.Set("path", Napi::String::New(env, descriptor.path));
-    record.Set("pid", Napi::Number::New(env, descriptor.pid));
-    record.Set("jid", Napi::Number::New(env, descriptor.jid));
-    record.Set("pipe", Napi::BigInt::New(env, descriptor.pipe));
-    record.Set("pipePeer", Napi::BigInt::New(env, descriptor.pipe_peer));
+    record.Set(fd_key, Napi::Number::New(env, descriptor.fd));
+    record.Set(type_key, Napi::Number::New(env, descriptor.type));
+    record.Set(vnode_type_key, Napi::Number::New(env, descriptor.vnode_type));
+    record.Set(flags_key, Napi::Number::New(env, descriptor.flags));
+    record.Set(close_on_exec_key, Napi::Boolean::New(env, descriptor.close_on_exec));
+    record.Set(tty_key, Napi::Boolean::New(env, descriptor.tty));
+    record.Set(domain_key, Napi::Number::New(env, descriptor.domain));
+    record.Set(socket_type_key, Napi::Number::New(env, descriptor.socket_type));
+    record.Set(protocol_key, Napi::Number::New(env, descriptor.protocol));
+    record.Set(listening_key, Napi::Boolean::New(env, descriptor.listening));
+    record.Set(local_key, Napi::String::New(env, descriptor.local));
+    record.Set(peer_key, Napi::String::New(env, descriptor.peer));
+    record.Set(path_key, Napi::String::New(env, descriptor.path));
+    record.Set(pid_key, Napi::Number::New(env, descriptor.pid));
+    record.Set(jid_key, Napi::Number::New(env, descriptor.jid));
+    record.Set(pipe_key, Napi::BigInt::New(env, descriptor.pipe));
+    record.Set(pipe_peer_key, Napi::BigInt::New(env, descriptor.pipe_peer));
     list.Set(count++, record);
   }
   return list;
@@ -234,5 +282,6 @@ Napi::Value RetireDescriptor(const Napi::CallbackInfo& info) {
 
 void AddDescriptors(Napi::Env env, Napi::Object exports) {
   AddFunction<ListDescriptors>(env, exports, "listDescriptors");
+  AddFunction<OpenDescriptors>(env, exports, "openDescriptors");
   AddFunction<RetireDescriptor>(env, exports, "retireDescriptor");
 }

@@ -76,6 +76,7 @@ const CONTRACT = {
   capFcntlsLimit: ['fd', 'word'],
   capFcntlsGet: ['fd'],
   listDescriptors: [],
+  openDescriptors: [],
   ...CALLS_ON_NAMES,
   setResolveBeneath: ['fd'],
   closeHeld: ['fd'],

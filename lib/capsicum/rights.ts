@@ -208,7 +208,14 @@ function loadKernelWords(binding: NativeBinding): KernelWords {
   return { empty: [0, 2 ** 25, 0, 2 ** 26], ofBit };
 }
 
+/** What was turned into words already, and back: programs use few sets, many times. The key of the second is a hash. */
+const wordsOfMask = new Map<bigint, Uint32Array>();
+const rightsOfWords = new Map<number, { readonly words: Uint32Array; readonly rights: Rights }>();
+const REMEMBERED = 256;
+
 function toWords(binding: NativeBinding, mask: bigint): Uint32Array {
+  const known = wordsOfMask.get(mask);
+  if (known !== undefined) return known;
   kernelWords ??= loadKernelWords(binding);
   const words = Uint32Array.from(kernelWords.empty);
   kernelWords.ofBit.forEach((bit, index) => {
@@ -217,24 +224,26 @@ function toWords(binding: NativeBinding, mask: bigint): Uint32Array {
       words[position] = (words[position] ?? 0) | word;
     });
   });
+  if (wordsOfMask.size >= REMEMBERED) wordsOfMask.clear();
+  wordsOfMask.set(mask, words);
   return words;
 }
 
-const wordsOfRights = new WeakMap<Rights, Uint32Array>();
-const rightsOfWords = new Map<string, Rights>();
-
 function fromWords(binding: NativeBinding, words: Uint32Array): Rights {
-  const key = words.join();
-  let rights = rightsOfWords.get(key);
-  if (rights === undefined) {
-    kernelWords ??= loadKernelWords(binding);
-    let mask = 0n;
-    kernelWords.ofBit.forEach((bit, index) => {
-      if (bit.every((word, position) => (word & ~(words[position] ?? 0)) === 0)) mask |= 1n << BigInt(index);
-    });
-    rights = ofMask(mask);
-    rightsOfWords.set(key, rights);
+  const { 0: w0 = 0, 1: w1 = 0, 2: w2 = 0, 3: w3 = 0 } = words;
+  const hash = (w0 ^ Math.imul(w1, 31) ^ Math.imul(w2, 961) ^ Math.imul(w3, 29791)) & (REMEMBERED - 1);
+  const known = rightsOfWords.get(hash);
+  if (known !== undefined) {
+    const { words: own, rights } = known;
+    if (own[0] === w0 && own[1] === w1 && own[2] === w2 && own[3] === w3) return rights;
   }
+  kernelWords ??= loadKernelWords(binding);
+  let mask = 0n;
+  kernelWords.ofBit.forEach((bit, index) => {
+    if (bit.every((word, position) => (word & ~(words[position] ?? 0)) === 0)) mask |= 1n << BigInt(index);
+  });
+  const rights = ofMask(mask);
+  rightsOfWords.set(hash, { words: words.slice(), rights });
   return rights;
 }
 
@@ -300,12 +309,7 @@ export function limitRights(fd: DescriptorLike, rights: Rights | Iterable<Right>
   const number = toFd(fd);
   const set = Rights.from(rights);
   const binding = native('cap_rights_limit');
-  let words = wordsOfRights.get(set);
-  if (words === undefined) {
-    words = toWords(binding, maskOf(set));
-    wordsOfRights.set(set, words);
-  }
-  const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = words;
+  const { 0: w0 = 0, 1: w1 = 0, 2: w2 = 0, 3: w3 = 0 } = toWords(binding, maskOf(set));
   try {
     binding.capRightsLimit(number, w0, w1, w2, w3);
   } catch (error) {

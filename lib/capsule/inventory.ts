@@ -34,8 +34,8 @@ export type DescriptorKind =
  */
 export type DescriptorOwner = 'stdio' | 'runtime' | 'server' | 'socket' | 'caller';
 
-/** One open descriptor of this process. */
-export interface DescriptorInfo {
+/** What an open descriptor is: what the table of the kernel tells of it. */
+export interface DescriptorIdentity {
   /** Its number in this process. */
   readonly fd: number;
   /** What it is open on. */
@@ -58,6 +58,10 @@ export interface DescriptorInfo {
   readonly access: 'none' | 'read' | 'write' | 'read-write' | 'unknown';
   /** Whether a program that this process executes is without it. */
   readonly closeOnExec: boolean;
+}
+
+/** One open descriptor of this process. */
+export interface DescriptorInfo extends DescriptorIdentity {
   /** The rights it has; all of them, unless it was limited. */
   readonly rights: Rights;
   /** The ioctls that are allowed on it; `'all'` unless it was limited. */
@@ -136,7 +140,7 @@ export function kindOf(
 const KF_FLAG_READ = 1;
 const KF_FLAG_WRITE = 2;
 
-function accessOf({ flags }: NativeDescriptor): DescriptorInfo['access'] {
+function accessOf({ flags }: NativeDescriptor): DescriptorIdentity['access'] {
   if (flags < 0) return 'unknown';
   const reads = (flags & KF_FLAG_READ) !== 0;
   const writes = (flags & KF_FLAG_WRITE) !== 0;
@@ -148,53 +152,80 @@ const RUNTIME_DEVICES = new Set(['/dev/null', '/dev/random', '/dev/urandom']);
 
 const STDIO_COUNT = 3;
 
-function ownerOf(raw: NativeDescriptor, kind: DescriptorKind, all: readonly NativeDescriptor[]): DescriptorOwner {
-  if (raw.fd < STDIO_COUNT) return 'stdio';
-  switch (kind) {
-    case 'kqueue':
-      return 'runtime';
-    case 'event':
-      // No JavaScript can open one.
-      return 'runtime';
-    case 'pipe':
-      // A pipe to itself wakes an event loop; one that leads out of the process was inherited.
-      return raw.pipePeer !== 0n && all.some((other) => other.pipe === raw.pipePeer) ? 'runtime' : 'caller';
-    case 'device':
-      return RUNTIME_DEVICES.has(raw.path) ? 'runtime' : 'caller';
-    case 'tty':
-      // The runtime opens the terminal of a standard stream once more, to change its mode without the others' noticing.
-      return all.some((other) => other.fd < STDIO_COUNT && other.tty && other.path === raw.path) ? 'stdio' : 'caller';
-    case 'directory':
-      // libuv >= 1.51 keeps one on / to hold a number.
-      return raw.path === '/' && raw.closeOnExec ? 'runtime' : 'caller';
-    default:
-      return 'caller';
+/** What of the others says whose a descriptor is. */
+class Surroundings {
+  readonly #pipes = new Set<bigint>();
+  readonly #terminals = new Set<string>();
+
+  constructor(all: readonly NativeDescriptor[]) {
+    for (const { fd, type, pipe, tty, path } of all) {
+      if (type === KF_TYPE.PIPE) this.#pipes.add(pipe);
+      if (fd < STDIO_COUNT && tty) this.#terminals.add(path);
+    }
+  }
+
+  ownerOf(raw: NativeDescriptor, kind: DescriptorKind): DescriptorOwner {
+    if (raw.fd < STDIO_COUNT) return 'stdio';
+    switch (kind) {
+      case 'kqueue':
+        return 'runtime';
+      case 'event':
+        // No JavaScript can open one.
+        return 'runtime';
+      case 'pipe':
+        // A pipe to itself wakes an event loop; one that leads out of the process was inherited.
+        return raw.pipePeer !== 0n && this.#pipes.has(raw.pipePeer) ? 'runtime' : 'caller';
+      case 'device':
+        return RUNTIME_DEVICES.has(raw.path) ? 'runtime' : 'caller';
+      case 'tty':
+        // The runtime opens the terminal of a standard stream once more, to change its mode without the others' noticing.
+        return this.#terminals.has(raw.path) ? 'stdio' : 'caller';
+      case 'directory':
+        // libuv >= 1.51 keeps one on / to hold a number.
+        return raw.path === '/' && raw.closeOnExec ? 'runtime' : 'caller';
+      default:
+        return 'caller';
+    }
   }
 }
 
-function infoOf(raw: NativeDescriptor, all: readonly NativeDescriptor[]): DescriptorInfo {
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+function identityOf(raw: NativeDescriptor, surroundings: Surroundings): DescriptorIdentity {
   const kind = kindOf(raw);
-  return {
-    fd: raw.fd,
-    kind,
-    owner: ownerOf(raw, kind, all),
-    ...(raw.path === '' ? {} : { path: raw.path }),
-    ...(raw.local === '' ? {} : { local: raw.local }),
-    ...(raw.peer === '' ? {} : { peer: raw.peer }),
-    ...(raw.type === KF_TYPE.SOCKET ? { listening: raw.listening } : {}),
-    ...(kind === 'process' ? { pid: raw.pid } : {}),
-    ...(kind === 'jail' ? { jid: raw.jid } : {}),
-    access: accessOf(raw),
-    closeOnExec: raw.closeOnExec,
-    rights: getRights(raw.fd),
-    ioctls: getIoctls(raw.fd),
-    fcntls: getFcntls(raw.fd),
-  };
+  // Filled in one by one, in the order they are printed in: there may be thousands of descriptors.
+  const identity = { fd: raw.fd, kind, owner: surroundings.ownerOf(raw, kind) } as Mutable<DescriptorIdentity>;
+  if (raw.path !== '') identity.path = raw.path;
+  if (raw.local !== '') identity.local = raw.local;
+  if (raw.peer !== '') identity.peer = raw.peer;
+  if (raw.type === KF_TYPE.SOCKET) identity.listening = raw.listening;
+  if (kind === 'process') identity.pid = raw.pid;
+  if (kind === 'jail') identity.jid = raw.jid;
+  identity.access = accessOf(raw);
+  identity.closeOnExec = raw.closeOnExec;
+  return identity;
+}
+
+/**
+ * Asks what a descriptor may do, and adds it.
+ *
+ * @throws `EBADF` when it was closed meanwhile
+ */
+export function withLimits(identity: DescriptorIdentity): DescriptorInfo {
+  const { fd } = identity;
+  return { ...identity, rights: getRights(fd), ioctls: getIoctls(fd), fcntls: getFcntls(fd) };
 }
 
 /** The kernel's own records, without rights and owners. */
 export function listOpenDescriptors(): NativeDescriptor[] {
   return native('sysctl').listDescriptors();
+}
+
+/** Lists what is open, by number, without asking each descriptor what it may do. */
+export function identifyDescriptors(): DescriptorIdentity[] {
+  const all = listOpenDescriptors();
+  const surroundings = new Surroundings(all);
+  return all.map((raw) => identityOf(raw, surroundings)).sort((a, b) => a.fd - b.fd);
 }
 
 /**
@@ -215,21 +246,20 @@ export function listOpenDescriptors(): NativeDescriptor[] {
  * ```
  */
 export function listDescriptors(): DescriptorInfo[] {
-  const all = listOpenDescriptors();
   const infos: DescriptorInfo[] = [];
-  for (const raw of all) {
+  for (const identity of identifyDescriptors()) {
     try {
-      infos.push(infoOf(raw, all));
+      infos.push(withLimits(identity));
     } catch (error) {
       // Closed by another thread since the table was read: it is not open, so it is not in the list.
       if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
     }
   }
-  return infos.sort((a, b) => a.fd - b.fd);
+  return infos;
 }
 
 /** Names the terminals among descriptors, as the grades of a capsule do. */
-export function terminalsAmong(descriptors: Iterable<DescriptorInfo>): string[] {
+export function terminalsAmong(descriptors: Iterable<DescriptorIdentity>): string[] {
   return [...descriptors]
     .filter(({ kind }) => kind === 'tty')
     .map(({ fd, path }) => `descriptor ${fd}${path === undefined ? '' : `: ${path}`}`);

@@ -8,7 +8,7 @@ import { checkAmbientPath } from '../directory/arguments.ts';
 import { Directory } from '../directory/directory.ts';
 import { checkInteger, checkObject, invalidArgType, invalidArgValue } from '../errors.ts';
 import type { JailParameters } from '../jail/parameter-types.ts';
-import { type DescriptorInfo, terminalsAmong } from './inventory.ts';
+import { type DescriptorIdentity, terminalsAmong, withLimits } from './inventory.ts';
 import type { JailSealOptions } from './jail-seal.ts';
 import { OwnJail } from './own-jail.ts';
 import type { Limits } from './roles.ts';
@@ -93,7 +93,7 @@ export interface CheckedPlan {
   readonly sockets: ReadonlySet<number>;
   readonly descriptors: ReadonlyMap<number, Limits>;
   /** Every descriptor that the plan names, as it was when the plan was checked. */
-  readonly named: ReadonlyMap<number, DescriptorInfo>;
+  readonly named: ReadonlyMap<number, DescriptorIdentity>;
   readonly directories: readonly PlannedDirectory[];
   readonly unlisted: 'limit' | 'close' | 'fail';
   readonly prewarm: readonly (() => unknown)[];
@@ -222,7 +222,8 @@ function directoriesOf(plan: SealPlan): PlannedDirectory[] {
 }
 
 /** Says what a descriptor does not have of what it is to keep. */
-function lacking(limits: Limits, { rights, ioctls, fcntls }: DescriptorInfo): string | undefined {
+function lacking(limits: Limits, descriptor: DescriptorIdentity): string | undefined {
+  const { rights, ioctls, fcntls } = withLimits(descriptor);
   const missing = [...limits.rights.difference(rights)];
   if (missing.length > 0) return `does not have the rights ${missing.join(', ')}`;
   if (ioctls !== 'all') {
@@ -239,14 +240,18 @@ function lacking(limits: Limits, { rights, ioctls, fcntls }: DescriptorInfo): st
  * Checks a plan against its types and against the descriptors that are open. Reads users, groups and the descriptor
  * table; changes nothing.
  */
-export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): CheckedPlan {
+export function checkPlan(plan: SealPlan, open: readonly DescriptorIdentity[]): CheckedPlan {
   checkObject('plan', plan);
   for (const key of Object.keys(plan)) {
     if (!KEYS.has(key)) throw invalidArgValue('plan', plan, `has no property '${key}'`);
   }
   const byFd = new Map(open.map((descriptor) => [descriptor.fd, descriptor]));
   const claimed = new Map<number, string>();
-  const claim = (value: unknown, name: string, fits: (descriptor: DescriptorInfo) => string | undefined): number => {
+  const claim = (
+    value: unknown,
+    name: string,
+    fits: (descriptor: DescriptorIdentity) => string | undefined,
+  ): number => {
     const fd = toFd(value, name);
     const descriptor = byFd.get(fd);
     if (descriptor === undefined) throw invalidArgValue(name, value, `is not open (descriptor ${fd})`);
@@ -284,7 +289,7 @@ export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): Chec
   }
   checkInteger('plan.drainTimeout', drainTimeout, 1, 600_000);
   const credentials = userOf(plan, groupOf(plan));
-  const keeps = ({ fd, owner }: DescriptorInfo) =>
+  const keeps = ({ fd, owner }: DescriptorIdentity) =>
     unlisted !== 'close' || owner !== 'caller' || descriptors.some(([planned]) => planned === fd);
   const terminals = terminalsAmong(open.filter(keeps));
 
@@ -292,7 +297,7 @@ export function checkPlan(plan: SealPlan, open: readonly DescriptorInfo[]): Chec
     servers: new Set(servers),
     sockets: new Set(sockets),
     descriptors: new Map(descriptors),
-    named: new Map([...claimed.keys()].flatMap((fd) => [[fd, byFd.get(fd) as DescriptorInfo] as const])),
+    named: new Map([...claimed.keys()].flatMap((fd) => [[fd, byFd.get(fd) as DescriptorIdentity] as const])),
     directories: directoriesOf(plan),
     unlisted,
     prewarm,

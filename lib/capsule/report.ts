@@ -2,7 +2,7 @@ import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import { inspect } from 'node:util';
 import type { JailValue } from '../jail/parameter-types.ts';
-import type { DescriptorInfo } from './inventory.ts';
+import type { DescriptorIdentity, DescriptorInfo } from './inventory.ts';
 import { ADVERSARIES, PROPERTIES, type PropertyTable } from './properties.ts';
 import type { Limits } from './roles.ts';
 
@@ -83,7 +83,7 @@ function table(rows: readonly Record<string, string | number>[]): string {
 }
 
 /** A path or address; for a connection both ends. */
-export function whereabouts({ path, local, peer, listening, pid, jid }: DescriptorInfo): string {
+export function whereabouts({ path, local, peer, listening, pid, jid }: DescriptorIdentity): string {
   if (path !== undefined) return path;
   if (pid !== undefined) return `pid ${pid}`;
   if (jid !== undefined) return `jid ${jid}`;

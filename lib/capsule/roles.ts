@@ -8,7 +8,7 @@
 import type { FcntlCommand } from '../capsicum/fcntls.ts';
 import type { IoctlName } from '../capsicum/ioctls.ts';
 import { type Right, Rights } from '../capsicum/rights.ts';
-import type { DescriptorInfo } from './inventory.ts';
+import type { DescriptorIdentity } from './inventory.ts';
 
 /** What a descriptor is limited to. Ioctls and fcntls are limited to lists, empty where there is no such right. */
 export interface Limits {
@@ -45,7 +45,7 @@ const TTY_IOCTLS: readonly IoctlName[] = [
   'TIOCGPTN',
 ];
 
-function transfer({ access }: DescriptorInfo): Right[] {
+function transfer({ access }: DescriptorIdentity): Right[] {
   switch (access) {
     case 'read':
       return ['read'];
@@ -59,14 +59,14 @@ function transfer({ access }: DescriptorInfo): Right[] {
 }
 
 /** Standard input is read, the others are written, even where both were possible; a socket is one for both ways. */
-function stdioTransfer(descriptor: DescriptorInfo): Right[] {
+function stdioTransfer(descriptor: DescriptorIdentity): Right[] {
   const both = transfer(descriptor);
   if (descriptor.fd > 2 || 'listening' in descriptor) return both;
   const direction = descriptor.fd === 0 ? 'read' : 'write';
   return both.filter((right) => right === direction);
 }
 
-function ofStdio(descriptor: DescriptorInfo): Limits {
+function ofStdio(descriptor: DescriptorIdentity): Limits {
   const rights: Right[] = [...stdioTransfer(descriptor), 'event', 'fstat', 'fcntl'];
   switch (descriptor.kind) {
     case 'tty':
@@ -84,7 +84,7 @@ function ofStdio(descriptor: DescriptorInfo): Limits {
 }
 
 /** Returns the least for a descriptor's kind and use. */
-export function leastLimits(descriptor: DescriptorInfo): Limits {
+export function leastLimits(descriptor: DescriptorIdentity): Limits {
   if (descriptor.owner === 'stdio') return ofStdio(descriptor);
   switch (descriptor.kind) {
     case 'tcp':

@@ -8,7 +8,13 @@ import { checkObject, invalidState, withMore, workerUnsupported } from '../error
 import type { Jail } from '../jail/jail.ts';
 import type { NativeBinding } from '../native.ts';
 import { Capsule } from './capsule.ts';
-import { type DescriptorInfo, listDescriptors, listOpenDescriptors, terminalsAmong } from './inventory.ts';
+import {
+  type DescriptorIdentity,
+  type DescriptorInfo,
+  identifyDescriptors,
+  terminalsAmong,
+  withLimits,
+} from './inventory.ts';
 import { checkOutsideControl } from './outside-control.ts';
 import type { OwnJail } from './own-jail.ts';
 import { type CheckedPlan, checkPlan, type SealPlan } from './plan.ts';
@@ -74,10 +80,10 @@ type Fate = { readonly limits: Limits } | { readonly close: true };
 
 /** Tells who a descriptor belongs to, now that there is a plan. */
 function withOwner(
-  descriptor: DescriptorInfo,
+  descriptor: DescriptorIdentity,
   plan: CheckedPlan,
-  listeners: readonly DescriptorInfo[],
-): DescriptorInfo {
+  listeners: readonly DescriptorIdentity[],
+): DescriptorIdentity {
   if (plan.servers.has(descriptor.fd)) return { ...descriptor, owner: 'server' };
   if (plan.sockets.has(descriptor.fd)) return { ...descriptor, owner: 'socket' };
   if (plan.descriptors.has(descriptor.fd)) return { ...descriptor, owner: 'caller' };
@@ -90,7 +96,7 @@ function withOwner(
 const WILDCARDS = new Set(['0.0.0.0', '[::]']);
 
 /** Whether a connection came in through a listening socket: by the same address, or the port of one bound to all. */
-function acceptedBy({ kind, local }: DescriptorInfo, listener: DescriptorInfo): boolean {
+function acceptedBy({ kind, local }: DescriptorIdentity, listener: DescriptorIdentity): boolean {
   if (kind !== listener.kind || local === undefined || listener.local === undefined) return false;
   if (local === listener.local) return true;
   const split = (address: string): [string, string] => {
@@ -101,7 +107,12 @@ function acceptedBy({ kind, local }: DescriptorInfo, listener: DescriptorInfo): 
   return WILDCARDS.has(host) && split(local)[1] === port;
 }
 
-function fateOf(descriptor: DescriptorInfo, plan: CheckedPlan, known: Rights, open: readonly DescriptorInfo[]): Fate {
+function fateOf(
+  descriptor: DescriptorInfo,
+  plan: CheckedPlan,
+  known: Rights,
+  open: readonly DescriptorIdentity[],
+): Fate {
   const planned = plan.descriptors.get(descriptor.fd);
   if (planned !== undefined) return { limits: planned };
   if (descriptor.owner === 'caller' && plan.unlisted === 'close') return { close: true };
@@ -112,7 +123,12 @@ function fateOf(descriptor: DescriptorInfo, plan: CheckedPlan, known: Rights, op
 }
 
 /** A runtime's own copy of a terminal can do what the standard streams on that terminal can do together, and no more. */
-function asStdio(limits: Limits, { path }: DescriptorInfo, plan: CheckedPlan, open: readonly DescriptorInfo[]): Limits {
+function asStdio(
+  limits: Limits,
+  { path }: DescriptorIdentity,
+  plan: CheckedPlan,
+  open: readonly DescriptorIdentity[],
+): Limits {
   const streams = open.filter((descriptor) => descriptor.fd <= 2 && descriptor.path === path);
   const given = streams.map((stream) => plan.descriptors.get(stream.fd) ?? leastLimits(stream));
   return {
@@ -171,7 +187,7 @@ function verified(fd: number, asked: Limits): Limits {
   return { rights, ioctls: ioctls === 'all' ? 'all' : ioctls, fcntls };
 }
 
-function unlistedError(strangers: readonly DescriptorInfo[]): Error {
+function unlistedError(strangers: readonly DescriptorIdentity[]): Error {
   const names = strangers.map(
     (descriptor) => `${descriptor.fd} (${`${descriptor.kind} ${whereabouts(descriptor)}`.trim()})`,
   );
@@ -181,14 +197,23 @@ function unlistedError(strangers: readonly DescriptorInfo[]): Error {
   );
 }
 
+function closedMeanwhile(fd: number): Error {
+  return invalidState(`Descriptor ${fd} of the plan was closed while the seal was under way`);
+}
+
 /**
  * Throws unless the descriptors that the plan names are still the files they were when it was checked. One that has been
  * limited may no longer tell whether it listens.
  */
-function checkNamed(plan: CheckedPlan, open: readonly DescriptorInfo[], limited: ReadonlyMap<number, unknown>): void {
+function checkNamed(
+  plan: CheckedPlan,
+  open: readonly DescriptorIdentity[],
+  limited: ReadonlyMap<number, unknown>,
+): void {
+  const byFd = new Map(open.map((descriptor) => [descriptor.fd, descriptor]));
   for (const [fd, { kind, path, local, listening }] of plan.named) {
-    const now = open.find((descriptor) => descriptor.fd === fd);
-    if (now === undefined) throw invalidState(`Descriptor ${fd} of the plan was closed while the seal was under way`);
+    const now = byFd.get(fd);
+    if (now === undefined) throw closedMeanwhile(fd);
     if (
       now.kind !== kind ||
       now.path !== path ||
@@ -203,9 +228,12 @@ function checkNamed(plan: CheckedPlan, open: readonly DescriptorInfo[], limited:
   }
 }
 
-/** Takes over what is open now, in the order of numbers, with the owners that the plan gives. */
-function takeInventory(plan: CheckedPlan, limited: ReadonlyMap<number, unknown> = new Map()): DescriptorInfo[] {
-  const open = listDescriptors();
+/** Takes over what is open, in the order of numbers, with the owners that the plan gives. */
+function takeInventory(
+  plan: CheckedPlan,
+  open: readonly DescriptorIdentity[],
+  limited: ReadonlyMap<number, unknown> = new Map(),
+): DescriptorIdentity[] {
   checkNamed(plan, open, limited);
   const listeners = open.filter(({ fd }) => plan.servers.has(fd));
   const owned = open.map((descriptor) => withOwner(descriptor, plan, listeners));
@@ -216,16 +244,29 @@ function takeInventory(plan: CheckedPlan, limited: ReadonlyMap<number, unknown> 
   return owned;
 }
 
+/** Asks what a descriptor may do; undefined when another thread has closed it meanwhile, which one of the plan must not be. */
+function completed(identity: DescriptorIdentity, plan: CheckedPlan): DescriptorInfo | undefined {
+  try {
+    return withLimits(identity);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
+    if (plan.named.has(identity.fd)) throw closedMeanwhile(identity.fd);
+    return undefined;
+  }
+}
+
 /** Limits or closes every descriptor, and whatever other threads open meanwhile. */
 function limitAll(binding: NativeBinding, plan: CheckedPlan, progress: Progress): Map<number, [DescriptorInfo, Fate]> {
   const known = knownRights();
   const handled = new Map<number, [DescriptorInfo, Fate]>();
   const attempts = 10;
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const open = takeInventory(plan, handled);
+    const open = takeInventory(plan, identifyDescriptors(), handled);
     const fresh = open.filter((descriptor) => !handled.has(descriptor.fd));
     if (fresh.length === 0) return handled;
-    for (const descriptor of fresh) {
+    for (const identity of fresh) {
+      const descriptor = completed(identity, plan);
+      if (descriptor === undefined) continue;
       const fate = fateOf(descriptor, plan, known, open);
       // Before, not after: of a descriptor's three limits, the first may hold when the second fails.
       progress.changed++;
@@ -238,8 +279,12 @@ function limitAll(binding: NativeBinding, plan: CheckedPlan, progress: Progress)
 }
 
 /** Reads every descriptor back, and makes sure that there is no other. */
-function verifyAll(handled: ReadonlyMap<number, [DescriptorInfo, Fate]>, plan: CheckedPlan): SealedDescriptor[] {
-  const open = new Set(listOpenDescriptors().map(({ fd }) => fd));
+function verifyAll(
+  binding: NativeBinding,
+  handled: ReadonlyMap<number, [DescriptorInfo, Fate]>,
+  plan: CheckedPlan,
+): SealedDescriptor[] {
+  const open = new Set(binding.openDescriptors());
   const result: SealedDescriptor[] = [];
   for (const [fd, [before, fate]] of handled) {
     open.delete(fd);
@@ -384,12 +429,13 @@ export async function seal<Names extends string = never>(plan: SealPlan<Names> =
   const directories = new Map<string, Directory>();
   try {
     if (binding.capGetMode()) throw invalidState('This process is in capability mode already');
-    let checked = checkPlan(plan, listDescriptors());
+    const open = identifyDescriptors();
+    let checked = checkPlan(plan, open);
     ({ jail } = checked);
     const { size: planned } = checked.descriptors;
     // In a jail, they are opened inside.
     if (jail === undefined) checked = withDirectories(checked, directories);
-    takeInventory(checked);
+    takeInventory(checked, open);
     await checkOutsideControl(checked);
     const opened = directories.size === 0 ? '' : `${directories.size} directories, `;
     progress.done(`${checked.servers.size} servers, ${checked.sockets.size} sockets, ${opened}${planned} others`);
@@ -439,7 +485,7 @@ export async function seal<Names extends string = never>(plan: SealPlan<Names> =
 
     progress.current = 'verify';
     if (!binding.capGetMode()) throw new Error('cap_getmode(2) says that this process is not in capability mode');
-    const descriptors = verifyAll(handled, checked);
+    const descriptors = verifyAll(binding, handled, checked);
     progress.done(`cap_getmode(2) is 1; rights, ioctls and fcntls of ${descriptors.length} descriptors as asked`);
     keepWorkingDirectory(directory);
     const ownParts = jail === undefined ? {} : { jail: jail.current as Jail, evidence: jail.evidence };

@@ -50,9 +50,10 @@ int cap_rights_limit(int fd, const cap_rights_t* rights) {
   simulation::Slot* slot = table.Find(fd);
   if (slot == nullptr) return Fail(EBADF);
   if (!simulation::Contains(slot->rights, *rights)) return Fail(ENOTCAPABLE);
-  table.SettleConnections(fd);
-  slot = table.Find(fd);
-  if (slot == nullptr) return Fail(EBADF);
+  if (table.SettleConnections(fd)) {
+    slot = table.Find(fd);
+    if (slot == nullptr) return Fail(EBADF);
+  }
   slot->rights = *rights;
   if (!simulation::Has(*rights, CAP_IOCTL)) slot->ioctls.emplace();
   if (!simulation::Has(*rights, CAP_FCNTL)) slot->fcntls = 0;

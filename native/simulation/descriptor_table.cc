@@ -98,12 +98,15 @@ Slot* DescriptorTable::Find(int fd) {
   return &Table().emplace(fd, std::move(entry)).first->second.slot;
 }
 
-void DescriptorTable::SettleConnections(int listening_fd) {
+bool DescriptorTable::SettleConnections(int listening_fd) {
+  const auto found = Table().find(listening_fd);
+  if (found == Table().end() || found->second.type != S_IFSOCK) return false;
   const auto listener = NameOf(listening_fd);
-  if (!listener || !listener->listening) return;
+  if (!listener || !listener->listening) return false;
   for (const int fd : OpenDescriptors()) {
     if (fd != listening_fd) Find(fd);
   }
+  return true;
 }
 
 void DescriptorTable::Forget(int fd) { Table().erase(fd); }

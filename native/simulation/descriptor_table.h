@@ -36,8 +36,9 @@ class DescriptorTable {
 
   // The slot of an open descriptor; null when `fd` is not open.
   Slot* Find(int fd);
-  // Fixes what connections of this listening socket had before it was limited.
-  void SettleConnections(int listening_fd);
+  // Fixes what connections of a listening socket, which has been found, had
+  // before it was limited; true when slots may have moved for it.
+  bool SettleConnections(int listening_fd);
   void Forget(int fd);
   // What openat(2) does in a limited directory: `fd` starts with its slot.
   void Inherit(int fd, int directory);

@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
@@ -70,7 +71,8 @@ kinfo_file Describe(int fd, const struct stat& status) {
                     (access != O_RDONLY ? KF_FLAG_WRITE : 0) |
                     ((mode & O_APPEND) != 0 ? KF_FLAG_APPEND : 0) |
                     ((mode & O_NONBLOCK) != 0 ? KF_FLAG_NONBLOCK : 0);
-  const std::string text = LinkText(fd);
+  // A socket has no path.
+  const std::string text = S_ISSOCK(status.st_mode) ? std::string() : LinkText(fd);
   const auto vnode = [&](int vnode_type) {
     record.kf_type = KF_TYPE_VNODE;
     record.kf_vnode_type = vnode_type;
@@ -83,7 +85,9 @@ kinfo_file Describe(int fd, const struct stat& status) {
     record.kf_structsize = static_cast<int>(offsetof(kinfo_file, kf_path) + 1);
     return record;
   }
-  if (const auto jid = simulation::JidOfDescriptor(fd)) {
+  // Of the descriptors that have no file's path, a jail's is one in memory.
+  const bool in_memory = text.rfind("/memfd:", 0) == 0;
+  if (const auto jid = in_memory ? simulation::JidOfDescriptor(fd) : std::nullopt) {
     record.kf_type = KF_TYPE_JAILDESC;
     record.kf_un.kf_jail.kf_jid = *jid;
     record.kf_structsize = static_cast<int>(offsetof(kinfo_file, kf_path) + 1);
