@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const lib = fileURLToPath(new URL('lib/', import.meta.url));
 const dist = fileURLToPath(new URL('dist/', import.meta.url));
@@ -20,6 +21,15 @@ const compiledLibrary: Plugin = {
   },
 };
 
+/** Begins with the file that takes longest, so that the others are run beside it and not before it. */
+class KernelTestsFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isKernel = ({ moduleId }: TestSpecification) => moduleId.endsWith('/test/kernel.test.ts');
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isKernel), ...sorted.filter((file) => !isKernel(file))];
+  }
+}
+
 export default defineConfig({
   plugins: [compiledLibrary],
   test: {
@@ -27,6 +37,7 @@ export default defineConfig({
     // A process for every file: the addon keeps state per process, worker threads may not enter capability mode, and a
     // crash of native code must take down one file's tests and be seen.
     pool: 'forks',
+    sequence: { sequencer: KernelTestsFirst },
     // Loaded by Node itself, once, as in a program; what is inlined would be loaded again for every file.
     server: { deps: { external: [/\/dist\//] } },
     // Many tests start processes, on machines that are slow and shared.

@@ -218,6 +218,15 @@ Napi::Value ListDescriptors(const Napi::CallbackInfo& info) {
   const Napi::String jid_key = key("jid");
   const Napi::String pipe_key = key("pipe");
   const Napi::String pipe_peer_key = key("pipePeer");
+  // Most descriptors have few of them.
+  const Napi::String nothing = Napi::String::New(env, "");
+  const Napi::BigInt zero = Napi::BigInt::New(env, uint64_t{0});
+  const auto text = [&](const std::string& value) {
+    return value.empty() ? nothing : Napi::String::New(env, value);
+  };
+  const auto address = [&](uint64_t value) {
+    return value == 0 ? zero : Napi::BigInt::New(env, value);
+  };
   Napi::Array list = Napi::Array::New(env);
   uint32_t count = 0;
   for (Descriptor& descriptor : descriptors) {
@@ -241,13 +250,13 @@ Napi::Value ListDescriptors(const Napi::CallbackInfo& info) {
     record.Set(socket_type_key, Napi::Number::New(env, descriptor.socket_type));
     record.Set(protocol_key, Napi::Number::New(env, descriptor.protocol));
     record.Set(listening_key, Napi::Boolean::New(env, descriptor.listening));
-    record.Set(local_key, Napi::String::New(env, descriptor.local));
-    record.Set(peer_key, Napi::String::New(env, descriptor.peer));
-    record.Set(path_key, Napi::String::New(env, descriptor.path));
+    record.Set(local_key, text(descriptor.local));
+    record.Set(peer_key, text(descriptor.peer));
+    record.Set(path_key, text(descriptor.path));
     record.Set(pid_key, Napi::Number::New(env, descriptor.pid));
     record.Set(jid_key, Napi::Number::New(env, descriptor.jid));
-    record.Set(pipe_key, Napi::BigInt::New(env, descriptor.pipe));
-    record.Set(pipe_peer_key, Napi::BigInt::New(env, descriptor.pipe_peer));
+    record.Set(pipe_key, address(descriptor.pipe));
+    record.Set(pipe_peer_key, address(descriptor.pipe_peer));
     list.Set(count++, record);
   }
   return list;

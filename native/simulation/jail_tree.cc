@@ -113,11 +113,14 @@ JailTree::JailTree() : lock_(tree_mutex) {
 }
 
 JailTree::~JailTree() {
+  // What the call that looked at the tree has set.
+  const int error = errno;
   lock_.unlock();
   for (const Event& event : events_) {
     PostEvent(event.filter, static_cast<uintptr_t>(event.ident), event.note, event.data,
               event.note == NOTE_JAIL_REMOVE);
   }
+  errno = error;
 }
 
 Prison* JailTree::Current() { return Tree().current; }
