@@ -88,7 +88,7 @@ const environment = (library) => ({
   // frame of JavaScript in a thousand stacks of Node's own leaks, the list of modules would be read again.
   ASAN_OPTIONS: `detect_leaks=1:malloc_context_size=10:log_path=${join(REPORTS, 'report')}`,
   LSAN_OPTIONS: 'exitcode=0',
-  UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+  UBSAN_OPTIONS: `halt_on_error=1:print_stacktrace=1:log_path=${join(REPORTS, 'report')}`,
   CAPSULE_WORKER_ROUNDS: process.env.CAPSULE_WORKER_ROUNDS ?? '4',
   // JavaScriptCore wants the address space for itself.
   BUN: '/nonexistent',
@@ -96,12 +96,13 @@ const environment = (library) => ({
 });
 
 const isLeak = (block) => /^(?:Direct|Indirect) leak of /m.test(block);
+const isError = (report) => /ERROR: AddressSanitizer|: runtime error: /.test(report);
 
-function takeLeaks() {
+function takeReports() {
   const reports = readdirSync(REPORTS).map((name) => readFileSync(join(REPORTS, name), 'utf8'));
   rmSync(REPORTS, { recursive: true });
   mkdirSync(REPORTS);
-  return reports.flatMap((report) => report.split('\n\n')).filter(isLeak);
+  return { errors: reports.filter(isError), leaks: reports.flatMap((report) => report.split('\n\n')).filter(isLeak) };
 }
 
 // Nothing found says something only where something would be found: there are places where LeakSanitizer cannot look.
@@ -113,7 +114,7 @@ function checkLeaksAreFound(library) {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   runQuietly('Running a program that leaks', program, [], { env: environment(library) });
-  if (!takeLeaks().some((block) => block.includes('77 byte'))) {
+  if (!takeReports().leaks.some((block) => block.includes('77 byte'))) {
     throw new Failure('LeakSanitizer does not find a leak that is there; it cannot tell of others either.');
   }
 }
@@ -127,7 +128,7 @@ function test(picked, library) {
     ],
     { cwd: COPY, stdio: 'inherit', env: environment(library) },
   );
-  if (status !== 0) throw new Failure(`The tests failed under ASan and UBSan (${signal ?? status}); see ${REPORTS}`);
+  return status === 0 ? undefined : `The tests failed under ASan and UBSan (${signal ?? status})`;
 }
 
 await runScript(() => {
@@ -137,12 +138,18 @@ await runScript(() => {
   build();
   const library = runtimeLibrary();
   mkdirSync(REPORTS, { recursive: true });
-  takeLeaks();
+  takeReports();
   checkLeaksAreFound(library);
   const picked = process.argv.slice(2);
-  test(picked.length > 0 ? picked : TESTS, library);
+  const failure = test(picked.length > 0 ? picked : TESTS, library);
+  const { errors, leaks } = takeReports();
   // Those of the runtime alone are its own.
-  const ours = takeLeaks().filter((block) => block.includes(ADDON));
-  if (ours.length > 0) throw new Failure(`${ours.slice(0, 10).join('\n\n')}\n\n${ours.length} leaks of ${ADDON}`);
-  console.log(`No memory of ${ADDON} was lost`);
+  const ours = leaks.filter((block) => block.includes(ADDON));
+  // An error in a child counts, whatever the test made of how the child ended.
+  const found = [...errors.slice(0, 10), ...ours.slice(0, 10)];
+  if (failure !== undefined) found.push(failure);
+  if (found.length > 0) {
+    throw new Failure(`${found.join('\n\n')}\n\n${errors.length} errors, ${ours.length} leaks of ${ADDON}`);
+  }
+  console.log(`No error, and no memory of ${ADDON} was lost`);
 });
