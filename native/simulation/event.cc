@@ -216,6 +216,11 @@ void simulation::PostEvent(short filter, uintptr_t ident, unsigned int fflags, i
   }
 }
 
+void simulation::ForgetClosedQueues() {
+  const std::lock_guard lock(events_mutex);
+  ForgetClosed();
+}
+
 int kqueue() {
   const int fd = epoll_create1(EPOLL_CLOEXEC);
   if (fd < 0) return -1;

@@ -17,6 +17,9 @@ void OfferEvents(short filter, int (*check)(uintptr_t ident));
 // of whom no more, NOTE_JAIL_MULTI and 0. `last` is EV_EOF | EV_ONESHOT.
 void PostEvent(short filter, uintptr_t ident, unsigned int fflags, int64_t data, bool last = false);
 
+// Closes what queues that are closed have left open. Takes the lock of events.
+void ForgetClosedQueues();
+
 }  // namespace simulation
 
 #endif  // SIMULATION_EVENTS_H_

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "descriptor_table.h"
+#include "events.h"
 #include "jail_parameters.h"
 #include "jail_tree.h"
 #include "processes.h"
@@ -153,6 +154,7 @@ kinfo_file Describe(int fd, const struct stat& status) {
 int FileDescriptors(void* old, size_t* old_length) {
   // Not open to a process in capability mode (no CTLFLAG_CAPRD), but for its length.
   if (simulation::InCapabilityMode() && old != nullptr) return Fail(EPERM);
+  simulation::ForgetClosedQueues();
   std::vector<char> table;
   for (const int fd : simulation::OpenDescriptors()) {
     struct stat status;
@@ -288,6 +290,7 @@ int sysctl(const int* name, unsigned int name_length, void* old, size_t* old_len
                                  : ReachOf(name[3], old, old_length);
     }
     if (name[2] == KERN_PROC_NFDS) {
+      simulation::ForgetClosedQueues();
       const int count = static_cast<int>(simulation::OpenDescriptors().size());
       return Answer(&count, sizeof(count), old, old_length);
     }
