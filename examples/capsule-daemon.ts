@@ -67,7 +67,7 @@ async function supervise(): Promise<void> {
     require: {
       unseal: { inside: 'enforced', unprivileged: 'enforced', hostRoot: 'evident' },
       attach: { unprivileged: 'enforced', hostRoot: 'evident' },
-      signal: { inside: 'enforced', unprivileged: 'enforced' },
+      signal: { unprivileged: 'enforced' },
       debug: { unprivileged: 'enforced' },
       outlive: { inside: 'enforced', unprivileged: 'enforced' },
     },

@@ -289,8 +289,9 @@ void LetGo(Order* order, int which) {
 
 void RunChild(void* argument) {
   Order* order = static_cast<Order*>(argument);
-  if (child_calls::ResetSignals() != 0) Fail(order, "sigaction");
+  // First: who is in the same session could become one that gets its SIGIO.
   if (order->session && setsid() < 0) Fail(order, "setsid");
+  if (child_calls::ResetSignals() != 0) Fail(order, "sigaction");
   ArrangeDescriptors(order);
   for (const Limit& limit : order->limits) {
     if (setrlimit(limit.resource, &limit.values) != 0) Fail(order, "setrlimit");

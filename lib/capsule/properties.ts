@@ -10,7 +10,9 @@ import type { JailValue } from '../jail/parameter-types.ts';
  *
  * `'unseal'`: nobody takes back what the seal made one-way: its secure level, that it makes no jails, that it ends with its
  * processes. `'attach'`: no process from outside enters. `'see'`, `'signal'`, `'debug'`, `'reschedule'`: no process does it
- * to another across the jail's border; for the adversary inside, to one outside. `'weaken'`: nobody gives it a permission,
+ * to another across the jail's border; for the adversary inside, to one outside. Of `'signal'` one thing is excepted: SIGIO
+ * and SIGURG to whoever was made the owner of a descriptor (F_SETOWN) while both were in one session, which outlasts the
+ * session; for a program of `Capsule.spawn` that is the moment between fork and setsid(2). `'weaken'`: nobody gives it a permission,
  * or a wider view. `'fileSystem'`: no file is reached across the border of its root directory. `'outlive'`: nothing of it
  * is left when its supervisor is gone.
  */
@@ -180,7 +182,12 @@ export function gradeCapsule(facts: Facts): PropertyTable {
       hostRoot: evident('jail_attach(2)', within),
     },
     see: {
-      inside: inner(cell('enforced', border, within)),
+      inside: cell(
+        'open',
+        'whether a process exists, and no more: fcntl(2) F_SETOWN tells, in capability mode too; of descendants of the same ' +
+          'reaper procctl(2) PROC_REAP_GETPIDS',
+        within,
+      ),
       unprivileged: cell('open', 'jail_get(2) and, while security.bsd.see_jail_proc is 1, kern.proc', said('name')),
       outerRoot: outer(cell('open', 'kern.proc', within)),
       hostRoot: cell('open', 'kern.proc', within),
@@ -193,14 +200,17 @@ export function gradeCapsule(facts: Facts): PropertyTable {
               'through a terminal of outside: TIOCSWINSZ sends SIGWINCH, TIOCSETA decides which key sends SIGINT',
               terminals.join(', '),
             )
-          : inner(
-              when(
-                ownSessions,
-                `${border}; its sessions are its own, so that no SIGCONT goes out in them; no terminal of outside`,
-                'SIGCONT to a process of the same session',
-                sessions,
-              ),
-            ),
+          : !ownSessions
+            ? cell('open', 'SIGCONT, or SIGIO by fcntl(2) F_SETOWN, to a process of the same session', sessions)
+            : allDevices && !capabilityMode
+              ? cell('open', 'terminals in its /dev: TIOCSWINSZ sends SIGWINCH', said('path'))
+              : inner(
+                  cell(
+                    'enforced',
+                    `${border}; its sessions are its own, so that no SIGCONT goes out in them; no terminal of outside`,
+                    sessions,
+                  ),
+                ),
       unprivileged: when(
         noTampering && ownSessions,
         `${sameUser}; its sessions are its own, so that no SIGCONT comes from theirs`,

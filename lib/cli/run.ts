@@ -1,6 +1,6 @@
 /** `capsule run`: starts a command in the capsule of a plan, and stays until it has ended. */
 
-import { constants, openSync, writeFileSync } from 'node:fs';
+import { constants, fstatSync, ftruncateSync, openSync, writeFileSync } from 'node:fs';
 import { Capsule } from '../capsule/capsule.ts';
 import { optionsOf } from '../capsule/capsule-plan.ts';
 import type { CapsuleSpawnOptions } from '../capsule/spawn-capsule.ts';
@@ -31,8 +31,8 @@ SIGTERM, SIGINT and SIGHUP are passed on to the command; a second SIGTERM or SIG
 
 Exit status: that of the command, or 128 and the number of the signal that ended it. Of this program itself, when the
 command was not started: 64 wrong usage; 65 the plan is not valid; 66 it cannot be read; 69 no kernel for it; 70 a fault of
-this program; 71 the system refused; 73 the report cannot be written; 77 no permission; 78 the plan requires more than
-holds; 126 the command cannot be executed; 127 it was not found. A message on standard error then begins with 'capsule: ',
+this program; 71 the system refused; 73 the report cannot be written (a command that had started by then is killed); 77 no
+permission; 78 the plan requires more than holds; 126 the command cannot be executed; 127 it was not found. A message on standard error then begins with 'capsule: ',
 and the file of --report is empty: it is not when the command was started.
 `;
 
@@ -43,7 +43,15 @@ function openReport(path: string | undefined): number | undefined {
   try {
     // Who may write to the folder must not choose what root overwrites, or waits for: a FIFO without a reader is ENXIO.
     const safely = constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | safely, 0o600);
+    const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | safely, 0o600);
+    const file = fstatSync(fd);
+    if (file.isFile()) {
+      if (file.nlink > 1 || file.uid !== process.geteuid?.()) {
+        throw new Error(`${path} has other names or another owner: it may be somebody else's. Remove it first`);
+      }
+      ftruncateSync(fd);
+    }
+    return fd;
   } catch (error) {
     throw new Failure(STATUS.noReport, printable((error as Error).message));
   }
@@ -115,7 +123,12 @@ export async function run(args: readonly string[]): Promise<number> {
   const capsule = await attempt(() => Capsule.spawn(file, rest, options));
   try {
     if (report !== undefined) {
-      writeFileSync(report, `${values.json ? printableJson(capsule.report) : printable(String(capsule.report))}\n`);
+      const text = values.json ? printableJson(capsule.report) : printable(String(capsule.report));
+      try {
+        writeFileSync(report, `${text}\n`);
+      } catch (error) {
+        throw new Failure(STATUS.noReport, printable(`The command was killed: ${(error as Error).message}`));
+      }
     }
     return await supervise(running, capsule, onTampering);
   } finally {

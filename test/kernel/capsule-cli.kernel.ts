@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Jail } from 'freebsd-capsule';
@@ -124,6 +124,11 @@ kernelTest('capsule run: what keeps a command from starting has statuses of its 
     const fifo = join(folder, 'fifo');
     assert.equal(spawnSync('mkfifo', [fifo]).status, 0);
     assert.equal(capsule(['run', '--report', fifo, plan, '--', '/bin/sh']).status, 73);
+    const theirs = join(folder, 'theirs');
+    writeFileSync(theirs, 'theirs');
+    linkSync(theirs, join(folder, 'link'));
+    assert.equal(capsule(['run', '--report', join(folder, 'link'), plan, '--', '/bin/sh']).status, 73);
+    assert.equal(readFileSync(theirs, 'utf8'), 'theirs');
   });
   await withPlan({ jail: { path: '/no/such/folder' } }, (plan) => {
     const { status, stderr } = capsule(['run', plan, '--', '/bin/sh']);

@@ -107,7 +107,7 @@ capsuleTest('spawn seals, starts, tells, and takes everything along', async () =
   for (const [name, value] of Object.entries(jail.get())) {
     if (name.startsWith('allow.')) assert.equal(value, false, name);
   }
-  assert.match(String(report), /'see' +│ 'enforced' │ +'open' +│ 'enforced' +│ +'open'/);
+  assert.match(String(report), /'see' +│ +'open' +│ +'open' +│ 'enforced' +│ +'open'/);
   assert.equal(JSON.parse(JSON.stringify(capsule)).report.jail.properties.attach.hostRoot.grade, 'evident');
   assert.equal(capsule.intact, true);
   child.kill('SIGTERM');
