@@ -96,7 +96,8 @@ bool HasDirectoryOpen() {
   if (list < 0) return false;
   alignas(dirent64) char entries[4096];
   bool found = false;
-  for (long length; !found && (length = syscall(SYS_getdents64, list, entries, sizeof(entries))) > 0;) {
+  for (long length;
+       !found && (length = syscall(SYS_getdents64, list, entries, sizeof(entries))) > 0;) {
     for (long at = 0; !found && at < length;) {
       const auto* entry = reinterpret_cast<const dirent64*>(&entries[at]);
       at += entry->d_reclen;
