@@ -178,10 +178,15 @@ export class Capsule<Names extends string = string> implements Disposable, Async
     this.close();
   }
 
-  /** Closes, and waits until the jail of `Capsule.spawn` is gone. */
+  /**
+   * Closes, and waits until the jail of `Capsule.spawn` is gone, for 20 seconds at most: a program inside can keep its jail
+   * dying, by being traced, or by a call of which the kernel keeps the credentials.
+   *
+   * @throws `TimeoutError`, a DOMException, when it is not gone by then
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
-    if (this.process !== undefined) await this.jail?.removed();
+    if (this.process !== undefined) await this.jail?.removed({ signal: AbortSignal.timeout(20_000) });
   }
 
   toJSON(): { report: SealReport } {

@@ -288,7 +288,7 @@ cellTest(
 cellTest(
   'inside, in capability mode',
   'Capsule.spawn',
-  [plays('Capsule.spawn', 'inside', 'enforced', ...allBut('see')), plays('Capsule.spawn', 'inside', 'open', 'see')],
+  [plays('Capsule.spawn', 'inside', 'enforced', ...allBut('see'))],
   async (play) => {
     // With the root and the devices of the machine, and all privileges: what refuses is capability mode.
     await using capsule = await Capsule.spawn(attempts, [], {
@@ -310,19 +310,27 @@ cellTest(
   [requireAttempts],
 );
 
+// The kernel keeps the credentials of an F_SETOWN that it refused, and with them the jail, as dying: nobody waits for its end.
+cellTest(
+  'inside, who exists outside',
+  'Capsule.spawn',
+  [plays('Capsule.spawn', 'inside', 'open', 'see')],
+  async (play) => {
+    using capsule = await Capsule.spawn(attempts, [], { jail: { path: '/' }, stdio: ['pipe', 'pipe', 'ignore'] });
+    await fromInside(play, gradesOf(capsule), capsule.jail.jid, byHelper(capsule.process), BY_HELPER);
+  },
+  [requireAttempts],
+);
+
 cellTest(
   'inside, who exists outside',
   'Jail#seal',
   [plays('Jail#seal', 'inside', 'open', 'see')],
   async (play) => {
     const jail = Jail.create({ path: '/' });
-    try {
-      using inside = jail.spawn(attempts, [], { stdio: ['pipe', 'pipe', 'ignore'], session: true });
-      using capsule = await jail.seal();
-      await fromInside(play, gradesOf(capsule), jail.jid, byHelper(inside), BY_HELPER);
-    } finally {
-      await removedByNow(jail);
-    }
+    using inside = jail.spawn(attempts, [], { stdio: ['pipe', 'pipe', 'ignore'], session: true });
+    using capsule = await jail.seal();
+    await fromInside(play, gradesOf(capsule), jail.jid, byHelper(inside), BY_HELPER);
   },
   [requireAttempts],
 );
