@@ -5,7 +5,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs, { constants } from 'node:fs';
 import { Directory } from 'freebsd-capsule';
-import { onlyTheseAreOpen, openDescriptors, temporaryDirectory } from '../support/descriptors.ts';
+import { onlyTheseAreOpen, settledDescriptors, temporaryDirectory } from '../support/descriptors.ts';
 import { type Capsule, type ChildOptions, inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 import { requireRoot } from '../support/requirements.ts';
@@ -125,7 +125,7 @@ faultTest(
 
 kernelTest('directory: ENOSPC of a device that is full comes from every way to write', async () => {
   using devices = Directory.open('/dev');
-  const before = openDescriptors();
+  const before = await settledDescriptors();
   for (const size of [1, 1000, 100_000]) {
     const data = 'x'.repeat(size);
     const expected = { code: 'ENOSPC', syscall: 'write' };
@@ -306,7 +306,7 @@ faultTest('an abort ends a long read and a long write in the middle, and nothing
   const length = 128 * 1024 * 1024;
   fs.writeFileSync(place.path('large'), '');
   fs.truncateSync(place.path('large'), length);
-  const before = openDescriptors();
+  const before = await settledDescriptors();
   const aborting = (turns: number) => {
     const controller = new AbortController();
     const turn = (left: number) => (left === 0 ? controller.abort(new Error('enough')) : setImmediate(turn, left - 1));

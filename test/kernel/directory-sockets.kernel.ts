@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Directory } from 'freebsd-capsule';
-import { onlyTheseAreOpen, openDescriptors, temporaryDirectory } from '../support/descriptors.ts';
+import { onlyTheseAreOpen, settledDescriptors, temporaryDirectory } from '../support/descriptors.ts';
 import { inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 
@@ -40,7 +40,7 @@ kernelTest('directory: options that the runtime refuses leave no socket open', a
   using directory = Directory.open(temporary.path);
   try {
     const server = await directory.listenUnix('socket', { backlog: 8 });
-    const before = openDescriptors();
+    const before = await settledDescriptors();
     await assert.rejects(directory.listenUnix('other', { backlog: -1 }), { code: 'ERR_OUT_OF_RANGE' });
     await assert.rejects(directory.listenUnix('other', 5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
     if (process.versions.bun === undefined) {

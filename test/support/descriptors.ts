@@ -23,6 +23,18 @@ export function openDescriptors(): number[] {
   });
 }
 
+/** Returns the same once it stays so: what the test before has let go of may still be about to be closed. */
+export async function settledDescriptors(): Promise<number[]> {
+  let last = openDescriptors();
+  for (let same = 0; same < 10; ) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const now = openDescriptors();
+    same = isDeepStrictEqual(now, last) ? same + 1 : 0;
+    last = now;
+  }
+  return last;
+}
+
 /** Throws unless exactly these are open. Runtimes close what streams and children had a moment after their end. */
 export async function onlyTheseAreOpen(expected: readonly number[]): Promise<void> {
   await eventually(() => isDeepStrictEqual(openDescriptors(), expected), 5000);
