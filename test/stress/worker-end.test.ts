@@ -113,12 +113,27 @@ async function endWorkers(
   }
   jail?.close();
   fs.rmSync(home, { recursive: true });
-  const children = fs.existsSync('/proc/self/task')
-    ? fs
-        .readdirSync('/proc/self/task')
-        .flatMap((task) => fs.readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' '))
-        .filter((pid) => pid !== '')
-    : [];
+  // Those that run: the host keeps what has ended until the simulated kernel looks at it.
+  const running = (pid: string) => {
+    try {
+      return !/\) [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    } catch {
+      return false;
+    }
+  };
+  const childrenNow = () =>
+    fs.existsSync('/proc/self/task')
+      ? fs
+          .readdirSync('/proc/self/task')
+          .flatMap((task) => fs.readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' '))
+          .filter((pid) => pid !== '' && running(pid))
+      : [];
+  let children = childrenNow();
+  // One that is killed may take a moment too.
+  for (let look = 0; look < 100 && children.length > 0; look++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    children = childrenNow();
+  }
   return {
     errors,
     ended,
