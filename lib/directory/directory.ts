@@ -684,7 +684,11 @@ function unlessMissing<Result>(
 
 /** The path that a stream is to have as its property. */
 function streamPath(path: RelativePath): string | Buffer {
-  return typeof path === 'string' ? path : Buffer.from(path);
+  if (typeof path === 'string') return path;
+  if (!((path as unknown) instanceof Uint8Array)) {
+    throw invalidArgType('path', 'of type string or an instance of Buffer', path);
+  }
+  return Buffer.from(path);
 }
 
 /** Makes a socket of a connected descriptor. */
