@@ -159,10 +159,15 @@ export interface NativeBinding extends DirectoryCalls, Queued<DirectoryCalls> {
   /** `security.jail.jailed`. */
   isJailed(): boolean;
   /**
-   * kern.proc: the number, the session and the jail (0: this process's) of each process that this one sees, one after the
-   * other. EPERM in capability mode.
+   * kern.proc: of each process that this one sees its number, its parent's, its session, its jail (0: this process's), the
+   * process that traces it (0: none), and what ktrace(2) records of it (0: nothing), one after the other. EPERM in
+   * capability mode.
    */
   processes(): number[];
+  /** procctl(2) PROC_REAP_STATUS: who inherits what a process leaves behind; 1 for init(8). ESRCH when it is gone. */
+  reaperOf(pid: number): number;
+  /** getfsstat(2): what is mounted, as far as this process sees it. */
+  mounts(): { readonly on: string; readonly from: string; readonly type: string; readonly local: boolean }[];
   /**
    * kern.proc.filedesc: what of a process's may reach beyond its jail, with KF_TYPE_* and KF_VTYPE_*: directories (`fd`
    * negative for its working, root and jail directory), devices and terminals (`fd` negative for its controlling one),

@@ -21,6 +21,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   AddJail(env, exports);
   AddJailParameters(env, exports);
   AddJailProcesses(env, exports);
+  AddMounts(env, exports);
   return exports;
 }
 

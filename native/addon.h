@@ -20,6 +20,7 @@ void AddSpawn(Napi::Env env, Napi::Object exports);
 void AddProcessDescriptor(Napi::Env env, Napi::Object exports);
 void AddJail(Napi::Env env, Napi::Object exports);
 void AddJailParameters(Napi::Env env, Napi::Object exports);
+void AddMounts(Napi::Env env, Napi::Object exports);
 void AddJailProcesses(Napi::Env env, Napi::Object exports);
 
 // Adds `function` under `name`, without user data.

@@ -20,11 +20,20 @@ namespace child_calls {
 // until it executes or exits: pdrfork(2) with RFSPAWN, since 15.1.
 bool CanShareMemory();
 
+enum class Birth {
+  // In the parent's memory, which CanShareMemory() must allow.
+  kSharing,
+  // In a copy of it, and the parent goes on meanwhile.
+  kCopy,
+  // Likewise, and since 15.1 as a child of this process's reaper, which is init(8)
+  // for most: the child of another can have itself traced by that one, by
+  // PT_TRACE_ME, and no signal ends it before that one does. Simulated, it is a copy.
+  kOrphan,
+};
+
 // Starts a child that runs `run` and then exits; `*fd` gets its descriptor,
-// close-on-exec. The child has no signal handler of the parent's. With
-// `share_memory`, which CanShareMemory() must allow, it runs in the parent's
-// memory; without, in a copy, and the parent goes on meanwhile.
-pid_t Start(int* fd, int flags, bool share_memory, void (*run)(void*), void* argument);
+// close-on-exec. The child has no signal handler of the parent's.
+pid_t Start(int* fd, int flags, Birth birth, void (*run)(void*), void* argument);
 
 // (child) Every signal to its default action, none blocked.
 int ResetSignals();

@@ -22,9 +22,11 @@
 
 namespace {
 
-// sys/unistd.h and sys/wait.h of 15.1.
+// sys/unistd.h of 15.1.
 constexpr int kRfSpawn = static_cast<int>(1U << 31);
+constexpr int kRfProcDesc = 1 << 28;
 
+using Pdrfork = pid_t (*)(int*, int, int);
 using PdrforkThread = pid_t (*)(int*, int, int, void*, int (*)(void*), void*);
 using Pdwait = int (*)(int, int*, int, struct __wrusage*, struct __siginfo*);
 
@@ -60,10 +62,9 @@ int RunTask(void* data) {
 
 bool child_calls::CanShareMemory() { return FindPdrforkThread() != nullptr; }
 
-pid_t child_calls::Start(int* fd, int flags, bool share_memory, void (*run)(void*),
-                         void* argument) {
+pid_t child_calls::Start(int* fd, int flags, Birth birth, void (*run)(void*), void* argument) {
   Task task = {run, argument};
-  const PdrforkThread pdrfork_thread = share_memory ? FindPdrforkThread() : nullptr;
+  const PdrforkThread pdrfork_thread = birth == Birth::kSharing ? FindPdrforkThread() : nullptr;
   if (pdrfork_thread != nullptr) {
 #if defined(__amd64__)
     // The child may not return through the parent's frames, so it gets a stack
@@ -76,12 +77,15 @@ pid_t child_calls::Start(int* fd, int flags, bool share_memory, void (*run)(void
 #endif
     return pdrfork_thread(fd, flags | PD_CLOEXEC, kRfSpawn, stack, RunTask, &task);
   }
+  const Pdrfork pdrfork = birth == Birth::kOrphan ? Find<Pdrfork>("pdrfork", 1501000) : nullptr;
   // RFSPAWN would drop the handlers with the fork itself; here none may run in
   // the child before it has dropped them.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const pid_t pid = pdfork(fd, flags | PD_CLOEXEC);
+  const pid_t pid = pdrfork != nullptr
+                        ? pdrfork(fd, flags | PD_CLOEXEC, RFPROC | kRfProcDesc | RFFDG | RFNOWAIT)
+                        : pdfork(fd, flags | PD_CLOEXEC);
   if (pid == 0) _exit(RunTask(&task));
   const int error = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);

@@ -2,8 +2,10 @@
 
 #include <sys/param.h>
 // Keep this order: the rest of sys/ needs sys/param.h.
+#include <sys/procctl.h>
 #include <sys/sysctl.h>
 #include <sys/user.h>
+#include <sys/wait.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -59,11 +61,28 @@ Napi::Value Processes(const Napi::CallbackInfo& info) {
     memcpy(&record, table.data() + offset, sizeof(record));
     offset += static_cast<size_t>(size);
     if (record.ki_stat == kZombie) continue;
-    list.Set(count++, Napi::Number::New(env, record.ki_pid));
-    list.Set(count++, Napi::Number::New(env, record.ki_sid));
-    list.Set(count++, Napi::Number::New(env, record.ki_jid));
+    for (const int number : {record.ki_pid, record.ki_ppid, record.ki_sid, record.ki_jid,
+                             record.ki_tracer, record.ki_traceflag}) {
+      list.Set(count++, Napi::Number::New(env, number));
+    }
   }
   return list;
+}
+
+// Who inherits what a process leaves behind: one that asked for it, or init(8).
+Napi::Value ReaperOf(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Arguments arguments(info);
+  const int pid = arguments.Int32(0);
+  if (arguments.failed()) return {};
+  procctl_reaper_status status = {};
+  if (procctl(P_PID, pid, PROC_REAP_STATUS, &status) != 0) {
+    ThrowSystemError(env, errno, "procctl");
+    return {};
+  }
+  // What it started already is with itself; what is said is who has itself.
+  const bool is_init = (status.rs_flags & REAPER_STATUS_REALINIT) != 0;
+  return Napi::Number::New(env, is_init ? 1 : status.rs_reaper);
 }
 
 // Whether a descriptor may reach beyond the jail of its process, whatever its rights.
@@ -115,5 +134,6 @@ Napi::Value ProcessReach(const Napi::CallbackInfo& info) {
 
 void AddJailProcesses(Napi::Env env, Napi::Object exports) {
   AddFunction<Processes>(env, exports, "processes");
+  AddFunction<ReaperOf>(env, exports, "reaperOf");
   AddFunction<ProcessReach>(env, exports, "processReach");
 }

@@ -576,8 +576,11 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   UniqueFd status;
   UniqueFd status_of_child;
   // A child in the parent's memory could not be held: the parent would be, too.
-  const bool share_memory = !order.held && child_calls::CanShareMemory();
-  if (!share_memory) {
+  using child_calls::Birth;
+  const Birth birth = order.held                      ? Birth::kOrphan
+                      : child_calls::CanShareMemory() ? Birth::kSharing
+                                                      : Birth::kCopy;
+  if (birth != Birth::kSharing) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
       ThrowSystemError(env, errno, "socketpair");
@@ -592,8 +595,8 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   if (EventThread::Of(env) == nullptr) return {};
 
   int fd = -1;
-  const char* starting = share_memory ? "pdrfork" : "pdfork";
-  const pid_t pid = child_calls::Start(&fd, daemon ? PD_DAEMON : 0, share_memory, RunChild, &order);
+  const char* starting = birth == Birth::kSharing ? "pdrfork" : "pdfork";
+  const pid_t pid = child_calls::Start(&fd, daemon ? PD_DAEMON : 0, birth, RunChild, &order);
   if (pid < 0) {
     ThrowSystemError(env, errno, starting);
     return {};

@@ -76,7 +76,9 @@ export class Capsule<Names extends string = string> implements Disposable, Async
    * 3. `configure`: the callback, with the jail as it is before the seal. It must leave no process in it.
    * 4. `start`: the child, as `spawn()` makes it: session, descriptors, limits (no core dumps), no new privileges, no
    *    tracing (PROC_TRACE_CTL_DISABLE_EXEC), the jail, directory, user, capability mode. It stands before execve(2), waits
-   *    for a word from here, and ends without one. From here on a failure kills it.
+   *    for a word from here, and ends without one. Since 15.1 it is the child of init(8), or of the reaper that this
+   *    process has: as this one's it could have itself traced by it, and be ended by no signal. From here on a failure
+   *    kills it.
    * 5. `seal`: one jail_set(2): `children.max` 0, `nopersist`, `securelevel`, `enforce_statfs` 2, every `allow.*`, and the
    *    namespaces of System V IPC again as they are.
    * 6. `watch`: the kernel reports every change from here on, and every attachment since before `start`.
@@ -180,7 +182,7 @@ export class Capsule<Names extends string = string> implements Disposable, Async
 
   /**
    * Closes, and waits until the jail of `Capsule.spawn` is gone, for 20 seconds at most: a program inside can keep its jail
-   * dying, by being traced, or by a call of which the kernel keeps the credentials.
+   * dying by a call of which the kernel keeps the credentials, and before 15.1 by being traced.
    *
    * @throws `TimeoutError`, a DOMException, when it is not gone by then
    */

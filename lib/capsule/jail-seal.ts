@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { native } from '../binding.ts';
 import { checkInteger, invalidArgType, invalidArgValue, invalidState } from '../errors.ts';
 import { inJail, type JailKey, readJail, updateJail } from '../jail/calls.ts';
+import { isJailed } from '../jail/jail.ts';
 import { jailParameters } from '../jail/parameter-table.ts';
 import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
 import { encodeParameters } from '../jail/parameters.ts';
@@ -188,21 +189,25 @@ export function checkLeft(
   }
 }
 
-/** One process. */
-interface ProcessRecord {
-  readonly pid: number;
-  readonly session: number;
-  /** The jail it is in; 0 is the one that this process is in. */
-  readonly jid: number;
-}
+/** What a record of a process has, in order. */
+const PROCESS = ['pid', 'parent', 'session', 'jid', 'tracer', 'ktrace'] as const;
+
+/**
+ * One process. `jid` 0 is the jail that this process is in; `tracer` 0 is nobody, and `ktrace` 0 is nothing that ktrace(2)
+ * records.
+ */
+type ProcessRecord = Readonly<Record<(typeof PROCESS)[number], number>>;
 
 /** All processes that this one may see. */
 function allProcesses(): ProcessRecord[] {
   const numbers = native('sysctl').processes();
-  return Array.from({ length: numbers.length / 3 }, (_, index) => {
-    const [pid, session, jid] = numbers.slice(3 * index, 3 * index + 3) as [number, number, number];
-    return { pid, session, jid };
-  });
+  return Array.from(
+    { length: numbers.length / PROCESS.length },
+    (_, index) =>
+      Object.fromEntries(
+        PROCESS.map((name, place) => [name, numbers[PROCESS.length * index + place]]),
+      ) as ProcessRecord,
+  );
 }
 
 /**
@@ -221,6 +226,50 @@ export function processesOf(jid: number): { processes: readonly number[]; ownSes
       [...sessions].every((session) => pids.has(session)) &&
       !all.some((process) => process.jid !== jid && sessions.has(process.session)),
   };
+}
+
+const INIT = 1;
+
+/**
+ * The processes outside of a jail that one inside could have itself traced by (PT_TRACE_ME), as their child or as what they
+ * inherit: no signal ends it then before they end. init(8) traces nobody, and this process is not looked for.
+ */
+export function possibleTracers(jid: number): string[] {
+  const inside = allProcesses().filter((process) => process.jid === jid);
+  const pids = new Set(inside.map(({ pid }) => pid));
+  const found = new Set<string>();
+  for (const { pid, parent } of inside) {
+    if (parent !== INIT && parent !== process.pid && !pids.has(parent))
+      found.add(`process ${parent}, parent of ${pid}`);
+    const reaper = reaperOf(pid);
+    // Of one that is its own nobody says who inherits it.
+    if (reaper !== INIT && reaper !== undefined && (reaper === pid || !pids.has(reaper))) {
+      found.add(`process ${reaper}, reaper of ${pid}`);
+    }
+  }
+  return [...found];
+}
+
+function reaperOf(pid: number): number | undefined {
+  try {
+    return native('procctl').reaperOf(pid);
+  } catch (error) {
+    // It has ended meanwhile.
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
+    throw error;
+  }
+}
+
+/** Throws when a process of a jail is traced: who has begun is not asked for a permission again. */
+export function checkUntraced(jid: number): void {
+  for (const process of allProcesses()) {
+    if (process.jid !== jid) continue;
+    const { pid, tracer, ktrace } = process;
+    if (tracer !== 0) throw invalidState(`Process ${pid} of jail ${jid} is traced by process ${tracer} (ptrace(2))`);
+    if (ktrace !== 0) {
+      throw invalidState(`Process ${pid} of jail ${jid} is traced by ktrace(2), which ktrace -C ends`);
+    }
+  }
 }
 
 /** Whether this process leads a session, and is alone in it. Others of another's session may be out of sight. */
@@ -316,12 +365,41 @@ function closedDirectoryAbove(root: string): string | undefined {
   }
 }
 
+/** Whether a path is another, or below it. */
+const isAt = (path: string, directory: string) =>
+  path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
+
+/** File systems that show the files of a directory which has a path of its own; of unionfs one side is named. */
+const SHOWS_ANOTHER = new Set(['nullfs', 'unionfs']);
+
+/** File systems that are not local to the kernel, and have no files of anybody's. */
+const WITHOUT_FILES = new Set(['devfs', 'fdescfs']);
+
+/**
+ * Where else files under a jail's root have names: what is mounted there from elsewhere, and what shows it elsewhere.
+ */
+function placesBesides(root: string): string[] {
+  if (isJailed()) return ['what is mounted outside of the jail that this process is in'];
+  const mounts = native('getfsstat').mounts();
+  const depth = Math.max(...mounts.filter(({ on }) => isAt(root, on)).map(({ on }) => on.length));
+  // What a directory is mounted over is out of sight, though listed.
+  const gives = ({ on }: { on: string }) => isAt(on, root) || (isAt(root, on) && on.length === depth);
+  const shows = (from: string) => isAt(root, from) || isAt(from, root);
+  return mounts
+    .filter((mount) => {
+      const shown = SHOWS_ANOTHER.has(mount.type);
+      const elsewhere = !mount.local && !WITHOUT_FILES.has(mount.type);
+      return gives(mount) ? shown || elsewhere : shown && shows(mount.from.replace(/^<\w+>:/, ''));
+    })
+    .map(({ on, from, type }) => `${from} (${type} on ${on})`);
+}
+
 /** Whether a jail's /dev shows what devfs(4) shows outside: rulesets for jails hide /dev/mem first of all. */
 function hasAllDevices(root: string): boolean {
   return statSync(join(root, 'dev/mem'), { throwIfNoEntry: false }) !== undefined;
 }
 
 /** What there is to know of the files of a jail. */
-export function fileFacts(root: string): Pick<Facts, 'closedDirectory' | 'allDevices'> {
-  return { closedDirectory: closedDirectoryAbove(root), allDevices: hasAllDevices(root) };
+export function fileFacts(root: string): Pick<Facts, 'closedDirectory' | 'allDevices' | 'alsoAt'> {
+  return { closedDirectory: closedDirectoryAbove(root), allDevices: hasAllDevices(root), alsoAt: placesBesides(root) };
 }

@@ -70,6 +70,8 @@ export class OwnJail implements Disposable {
       nested: isJailed(),
       untraceable: !plan.debugger,
       owned: false,
+      // Nobody's end is waited for, and in capability mode nobody traces.
+      possibleTracers: [],
       // The last step of the seal, without which there is no capsule.
       capabilityMode: true,
       ...fileFacts(this.#root),

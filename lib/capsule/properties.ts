@@ -13,8 +13,8 @@ import type { JailValue } from '../jail/parameter-types.ts';
  * to another across the jail's border; for the adversary inside, to one outside. Of `'signal'` one thing is excepted: SIGIO
  * and SIGURG to whoever was made the owner of a descriptor (F_SETOWN) while both were in one session, which outlasts the
  * session; for a program of `Capsule.spawn` that is the moment between fork and setsid(2). `'weaken'`: nobody gives it a permission,
- * or a wider view. `'fileSystem'`: no file is reached across the border of its root directory. `'outlive'`: nothing of it
- * is left when its supervisor is gone.
+ * or a wider view. `'fileSystem'`: no file is reached across the border of its root directory. `'outlive'`: no process of
+ * it is left when its supervisor is gone, nor a jail that anybody could enter.
  */
 export type Property =
   | 'unseal'
@@ -30,7 +30,8 @@ export type Property =
 /**
  * Whom a property is to hold against: a process in the capsule, as root; a process outside without privilege, also one of
  * the same user; root in a jail outside: the one that the supervisor is in, and that the capsule thus is in too, else any
- * other; and root on the host.
+ * other; and root on the host. Each acts alone: what one lends another, by a UNIX socket or a directory that both reach, is
+ * the lender's.
  */
 export type Adversary = 'inside' | 'unprivileged' | 'outerRoot' | 'hostRoot';
 
@@ -91,8 +92,12 @@ export interface Facts {
   readonly terminals: readonly string[];
   /** Whether a descriptor of the supervisor's owns the jail. */
   readonly owned: boolean;
+  /** The processes outside, but this one and init(8), that one inside could have itself traced by. */
+  readonly possibleTracers: readonly string[];
   /** A directory at or above its root that none but root may search; undefined when there is none. */
   readonly closedDirectory: string | undefined;
+  /** Where else files under its root have names: what is mounted there from elsewhere, and what shows it elsewhere. */
+  readonly alsoAt: readonly string[];
   /** Whether its /dev has the machine's memory and disks. */
   readonly allDevices: boolean;
   /** Whether every process in it is in capability mode. */
@@ -109,7 +114,9 @@ export function gradeCapsule(facts: Facts): PropertyTable {
     ownSessions,
     terminals,
     owned,
+    possibleTracers,
     closedDirectory,
+    alsoAt,
     allDevices,
     capabilityMode,
   } = facts;
@@ -150,12 +157,18 @@ export function gradeCapsule(facts: Facts): PropertyTable {
   const tracing = `PROC_TRACE_STATUS=${untraceable ? '-1' : 'not asked'}`;
   const level = Number(parameters.get('securelevel'));
   const noDebugSysctl = level >= 1 || !is('allow.suser');
+  // Two that trace each other end with no signal.
+  const mayTrace = (is('allow.unprivileged_proc_debug') || !noDebugSysctl) && !capabilityMode;
+  const tracers = capabilityMode ? [] : possibleTracers;
   const root = String(parameters.get('path'));
   const confined = root !== '/' && !allDevices;
   const oneWay = said('securelevel', 'children.max', 'persist');
   const permitted = [...parameters.keys()].filter((name) => name.startsWith('allow.') && is(name));
   const loosened = `${said('enforce_statfs')}, ${permitted.length === 0 ? 'no allow.*' : permitted.join(', ')}`;
   const ownership = `${owned ? 'JAIL_OWN_DESC' : 'no owner'}, ${said('persist')}`;
+  const parents = `parents and reapers: ${tracers.length === 0 ? 'init(8) or the supervisor' : tracers.join('; ')}`;
+  const debugging = said('allow.unprivileged_proc_debug', 'securelevel');
+  const tied = `${ownership}, ${capabilityMode ? 'cap_getmode=1' : `${debugging}, ${parents}`}`;
   const ends = 'JAIL_OWN_DESC: the end of the supervisor removes the jail';
   const unowned = 'nobody owns the jail';
   const givenAway = 'ptrace(2) of the supervisor, whose descriptor can be given away';
@@ -270,16 +283,27 @@ export function gradeCapsule(facts: Facts): PropertyTable {
         ),
       ),
       unprivileged: when(
-        closedDirectory !== undefined,
-        'a directory that root alone may search is in the way',
-        'files under its root that their owners and modes open',
-        closedDirectory ?? said('path'),
+        closedDirectory !== undefined && alsoAt.length === 0,
+        'a directory that root alone may search is in the way, and no mount goes round it',
+        closedDirectory === undefined
+          ? 'files under its root that their owners and modes open'
+          : 'files under its root that have another path too',
+        alsoAt.length === 0 ? (closedDirectory ?? said('path')) : alsoAt.join('; '),
       ),
       outerRoot: cell('open', 'files under its root, if that is under the root of the other jail', said('path')),
       hostRoot: cell('open', 'files under its root', said('path')),
     },
     outlive: {
-      inside: when(owned, ends, unowned, ownership),
+      inside: !owned
+        ? cell('open', unowned, ownership)
+        : mayTrace
+          ? cell('open', 'two processes that trace each other (ptrace(2)), and that no signal ends', tied)
+          : when(
+              tracers.length === 0,
+              `${ends}; SIGKILL ends its processes, since nobody outside that goes on could trace one (PT_TRACE_ME)`,
+              'a process that has itself traced (PT_TRACE_ME) by one outside ends with that one, and not before',
+              tied,
+            ),
       unprivileged: when(owned, ends, unowned, ownership),
       outerRoot: owned ? outer(cell('open', givenAway, ownership)) : cell('open', unowned, ownership),
       hostRoot: cell('open', owned ? givenAway : unowned, ownership),

@@ -10,9 +10,11 @@ import { Evidence } from './evidence.ts';
 import {
   checkJailSeal,
   checkLeft,
+  checkUntraced,
   claimJail,
   fileFacts,
   type JailSealOptions,
+  possibleTracers,
   processesOf,
   reachOf,
   readSealed,
@@ -83,6 +85,7 @@ function checkSealable(jid: number, values: ReadonlyMap<string, JailValue>): voi
   if (processes.length === 0) {
     throw invalidState(`Jail ${jid} has no process, and a sealed jail ends with its last one: start its program first`);
   }
+  checkUntraced(jid);
   reachOf(jid, values.get('path') as string, processes);
 }
 
@@ -122,6 +125,7 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
         untraceable: false,
         capabilityMode: false,
         owned: 'owned' in target && target.owned,
+        possibleTracers: possibleTracers(jid),
         ...fileFacts(parameters.get('path') as string),
       });
     };
@@ -154,6 +158,7 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
     steps.begin('verify');
     const parameters = verifySealed(key, jid, wanted);
     checkLeft(whole, key, jid, wanted);
+    checkUntraced(jid);
     const terminals = reachOf(jid, parameters.get('path') as string, processesOf(jid).processes);
     const properties = grade(parameters, terminals);
     requireGrades(properties, requirements);

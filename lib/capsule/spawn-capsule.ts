@@ -1,5 +1,7 @@
 import { native } from '../binding.ts';
+import { type FcntlCommand, fcntlMask } from '../capsicum/fcntls.ts';
 import { isSandboxed } from '../capsicum/mode.ts';
+import { type Right, Rights } from '../capsicum/rights.ts';
 import { type DescriptorLike, toFd } from '../descriptor.ts';
 import { checkObject, invalidArgType, invalidArgValue, invalidState } from '../errors.ts';
 import { requireFreeBSD15 } from '../jail/calls.ts';
@@ -7,11 +9,12 @@ import { isJailed } from '../jail/jail.ts';
 import { createOwned, type JailDescriptor } from '../jail/jail-descriptor.ts';
 import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
 import { encodeParameters } from '../jail/parameters.ts';
+import type { CheckedDescriptors } from '../process/child-descriptors.ts';
 import { HeldProcess } from '../process/spawn.ts';
 import { type CheckedSpawn, checkSpawn, type SpawnOptions } from '../process/spawn-options.ts';
 import { Capsule, type SpawnedCapsule } from './capsule.ts';
 import { Evidence } from './evidence.ts';
-import { listDescriptors } from './inventory.ts';
+import { type DescriptorInfo, listDescriptors } from './inventory.ts';
 import {
   checkJailSeal,
   checkLeft,
@@ -19,6 +22,7 @@ import {
   claimJail,
   fileFacts,
   type JailSealOptions,
+  possibleTracers,
   processesOf,
   reachOf,
   readSealed,
@@ -34,7 +38,12 @@ import { type Facts, gradeCapsule, type PropertyTable } from './properties.ts';
 import { SealReport } from './report.ts';
 import { checkRequirements, requireGrades } from './requirements.ts';
 
-/** How `Capsule.spawn` starts a program: its jail, what that keeps, and the options of `spawn()` that a capsule leaves open. */
+/**
+ * How `Capsule.spawn` starts a program: its jail, what that keeps, and the options of `spawn()` that a capsule leaves open.
+ *
+ * A file among `stdio` and `descriptors` without `rights` of its own is limited to what it was opened for: one opened for
+ * reading cannot be opened again for writing, and no mode or owner of it be changed.
+ */
 export interface CapsuleSpawnOptions
   extends JailSealOptions,
     Omit<SpawnOptions, 'jail' | 'daemon' | 'session' | 'noNewPrivileges'> {
@@ -75,29 +84,56 @@ export interface Order {
   spawn(jail: JailDescriptor): readonly [CheckedSpawn, terminals: readonly string[]];
 }
 
+const READING: readonly Right[] = ['read', 'mmap_r'];
+const WRITING: readonly Right[] = ['write', 'fsync', 'ftruncate'];
+
+/** What a file can be used for that was opened in a way. None of it opens it again, or changes whose it is. */
+function rightsOf(access: DescriptorInfo['access']): Rights {
+  const ways: Partial<Record<DescriptorInfo['access'], readonly Right[]>> = { read: READING, write: WRITING };
+  const transfer = ways[access] ?? [...READING, ...WRITING, 'mmap_rw'];
+  return Rights.from([...transfer, 'seek', 'fstat', 'fstatfs', 'fpathconf', 'event', 'fcntl', 'flock']);
+}
+
+/** What a capsule's program is given. */
+interface Given {
+  readonly descriptors: CheckedDescriptors;
+  readonly terminals: readonly string[];
+}
+
 /**
- * Throws for a descriptor that reaches out of the jail, whatever its rights.
- *
- * @returns the terminals among them
+ * Throws for a descriptor that reaches out of the jail, whatever its rights. Limits the files for which the caller did not
+ * say how: whoever has one can else open it again, for writing too (O_EMPTY_PATH).
  */
-function checkDescriptors({ descriptors, file }: CheckedSpawn): string[] {
+function checkDescriptors({ descriptors, file }: CheckedSpawn): Given {
   const open = new Map(listDescriptors().map((descriptor) => [descriptor.fd, descriptor]));
   const terminals: string[] = [];
-  const check = (name: string, fd: number) => {
+  const check = (name: string, fd: number): DescriptorInfo | undefined => {
     const descriptor = open.get(fd);
     // Whoever uses it gets EBADF.
-    if (descriptor === undefined) return;
+    if (descriptor === undefined) return undefined;
     const why = whyNotInside(descriptor);
     if (why !== undefined) throw invalidArgValue(name, fd, why);
     if (descriptor.kind === 'tty') terminals.push(`${name}: ${descriptor.path ?? fd}`);
+    return descriptor;
   };
-  for (const [target, descriptor] of descriptors) {
-    if (typeof descriptor !== 'string')
-      check(target < 3 ? `options.stdio[${target}]` : `options.descriptors[${target}]`, descriptor.fd);
+  const limited = new Map(descriptors);
+  for (const [target, given] of descriptors) {
+    if (typeof given === 'string') continue;
+    const { fd } = given;
+    const descriptor = check(target < 3 ? `options.stdio[${target}]` : `options.descriptors[${target}]`, fd);
+    if (given.limits !== undefined || descriptor === undefined || !FILES.has(descriptor.kind)) continue;
+    const rights = rightsOf(descriptor.access).intersection(descriptor.rights);
+    const fcntls = fcntlMask(rights.has('fcntl') ? FILE_FCNTLS.filter((name) => descriptor.fcntls.includes(name)) : []);
+    limited.set(target, { fd, limits: { rights, ioctls: [], fcntls } });
   }
   if (typeof file === 'number') check('file', file);
-  return terminals;
+  return { descriptors: limited, terminals };
 }
+
+/** What has a path, and harms when it is opened again. */
+const FILES: ReadonlySet<DescriptorInfo['kind']> = new Set(['file', 'fifo']);
+
+const FILE_FCNTLS: readonly FcntlCommand[] = ['getfl', 'setfl'];
 
 /**
  * Takes the first step of `Capsule.spawn`: checks every argument, and the grades that are required, as they are to be.
@@ -131,7 +167,7 @@ export function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOp
   if (isSandboxed()) throw invalidState('In capability mode no jail can be made');
   checkUnsealed('options.jail', parameters);
   encodeParameters(parameters, 'options.jail', true);
-  const terminals = checkDescriptors(checked);
+  const { terminals } = checkDescriptors(checked);
   const sealed = sealedValues(checkJailSeal('options', { allow, securelevel }));
   const { path = '/' } = parameters;
   requireGrades(
@@ -146,8 +182,8 @@ export function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOp
     capabilityMode: checked.capabilityMode,
     configure,
     spawn: (jail) => {
-      const terminals = checkDescriptors(checked);
-      return [{ ...checked, jail: { fd: jail.fd } }, terminals];
+      const { descriptors, terminals } = checkDescriptors(checked);
+      return [{ ...checked, descriptors, jail: { fd: jail.fd } }, terminals];
     },
   };
 }
@@ -184,6 +220,7 @@ function gradesOf(
   capabilityMode: boolean,
   terminals: readonly string[],
   processes?: readonly number[],
+  tracers: readonly string[] = [],
 ): PropertyTable {
   const facts: Facts = {
     parameters,
@@ -194,6 +231,7 @@ function gradesOf(
     capabilityMode,
     ownSessions: true,
     owned: true,
+    possibleTracers: tracers,
     ...fileFacts(root),
   };
   return gradeCapsule(facts);
@@ -283,7 +321,7 @@ export async function spawnCapsule(
     const root = parameters.get('path') as string;
     // Root in a jail may not read what an untraceable process has open: then what was asked for is what is known.
     const terminals = isJailed() ? given : reachOf(jid, root, processes);
-    const properties = gradesOf(parameters, root, order.capabilityMode, terminals, processes);
+    const properties = gradesOf(parameters, root, order.capabilityMode, terminals, processes, possibleTracers(jid));
     requireGrades(properties, order.requirements);
     await evidence.expectNone();
     steps.done(`${parameters.size} parameters read back; process ${pid} is the only one, in a session of its own`);

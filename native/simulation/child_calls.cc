@@ -62,7 +62,7 @@ simulation::Prison* FindAttachable(simulation::JailTree& tree, int jid, int fd) 
 // memory, but its libc promises nothing there.
 bool child_calls::CanShareMemory() { return false; }
 
-pid_t child_calls::Start(int* fd, int flags, bool, void (*run)(void*), void* argument) {
+pid_t child_calls::Start(int* fd, int flags, Birth, void (*run)(void*), void* argument) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -201,6 +201,17 @@ int ReachOf(pid_t pid, void* old, size_t* old_length) {
   return Answer(table.data(), table.size(), old, old_length);
 }
 
+// The host may have another process for its orphans than the one that inherits them here.
+pid_t ParentOf(pid_t pid) {
+  if (pid == getpid()) return getppid();
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  // "17 (name) S 4711 …", where the name may have spaces and parentheses.
+  const size_t name_end = text.rfind(')');
+  const bool known = name_end != std::string::npos && text.size() > name_end + 4;
+  return known && std::stoi(text.substr(name_end + 4)) == getpid() ? getpid() : 1;
+}
+
 // Of all processes, this one and those that are in a jail: nobody looks for the others.
 int Processes(void* old, size_t* old_length) {
   // Not open to a process in capability mode.
@@ -217,6 +228,7 @@ int Processes(void* old, size_t* old_length) {
       kinfo_proc record = {};
       record.ki_structsize = sizeof(record);
       record.ki_pid = pid;
+      record.ki_ppid = ParentOf(pid);
       record.ki_sid = session;
       // Nobody learns the number of the jail that he is in.
       record.ki_jid = prison == tree.Current() ? 0 : prison->id;

@@ -1,17 +1,67 @@
 /** The table of grades: that no cell is silent, and that every one is played on the real kernel. */
 
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ADVERSARIES, type Facts, gradeCapsule, PROPERTIES } from '../../lib/capsule/properties.ts';
 import { PLAYED, type Way } from '../kernel/capsule-cells.kernel.ts';
 
+const SEALED: Facts = {
+  parameters: new Map<string, string | number | boolean>([
+    ['securelevel', 3],
+    ['allow.suser', false],
+    ['allow.unprivileged_proc_debug', false],
+    ['allow.unprivileged_parent_tampering', false],
+    ['path', '/jails/job'],
+  ]),
+  processes: [17],
+  nested: false,
+  untraceable: true,
+  ownSessions: true,
+  terminals: [],
+  owned: true,
+  possibleTracers: [],
+  alsoAt: [],
+  closedDirectory: undefined,
+  allDevices: false,
+  capabilityMode: false,
+};
+
+test('the table of the README is that of a capsule of Capsule.spawn', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const rows = readme.matchAll(/^\| `(\w+)` +\| (\w+) +\| (\w+) +\| (\w+) +\| (\w+) +\|$/gm);
+  const said = Object.fromEntries([...rows].map(([, property, ...grades]) => [property, grades]));
+  const table = gradeCapsule(SEALED);
+  const graded = PROPERTIES.map((property) => [
+    property,
+    ADVERSARIES.map((adversary) => table[property][adversary].grade),
+  ]);
+  expect(said).toEqual(Object.fromEntries(graded));
+});
+
+test('outlive against inside rests on the owner, on who could trace, and on capability mode', () => {
+  const grade = (others: Partial<Facts>, ...parameters: [string, boolean | number][]) =>
+    gradeCapsule({ ...SEALED, parameters: new Map([...SEALED.parameters, ...parameters]), ...others }).outlive.inside
+      .grade;
+  const possibleTracers = ['process 11, reaper of 17'];
+  expect(grade({})).toBe('enforced');
+  expect(grade({ owned: false })).toBe('open');
+  expect(grade({ possibleTracers })).toBe('open');
+  expect(grade({ possibleTracers, capabilityMode: true })).toBe('enforced');
+  expect(grade({}, ['allow.unprivileged_proc_debug', true])).toBe('open');
+  expect(grade({ capabilityMode: true }, ['allow.unprivileged_proc_debug', true])).toBe('enforced');
+  expect(grade({}, ['allow.suser', true], ['securelevel', 0])).toBe('open');
+  expect(grade({}, ['allow.suser', true])).toBe('enforced');
+});
+
 /** Whatever a kernel can have answered. */
 function* allFacts(): Generator<Facts> {
-  for (let bits = 0; bits < 1 << 11; bits++) {
+  for (let bits = 0; bits < 1 << 13; bits++) {
     const bit = (number: number) => (bits & (1 << number)) !== 0;
     yield {
       parameters: new Map<string, string | number | boolean>([
         ['securelevel', bit(0) ? 3 : 0],
         ['allow.suser', bit(1)],
+        ['allow.unprivileged_proc_debug', bit(11)],
         ...(bit(2) ? [['allow.unprivileged_parent_tampering', bit(3)] as const] : []),
         ['path', bit(4) ? '/jail' : '/'],
       ]),
@@ -21,6 +71,8 @@ function* allFacts(): Generator<Facts> {
       ownSessions: bit(7),
       terminals: bit(10) ? ['process 17: /dev/pts/3'] : [],
       owned: bit(8),
+      possibleTracers: bit(10) ? ['process 11, reaper of 17'] : [],
+      alsoAt: bit(12) ? ['/home (nullfs on /jail/home)'] : [],
       closedDirectory: bit(4) ? '/jail (mode 700)' : undefined,
       allDevices: bit(9),
       capabilityMode: bit(9) && bit(0),

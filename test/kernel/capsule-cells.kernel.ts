@@ -25,6 +25,7 @@ import {
 import { tempJail } from 'freebsd-capsule/testing';
 import type { SupervisorLine, SupervisorOrder } from '../support/capsule-supervisor.ts';
 import { compiled } from '../support/compiled.ts';
+import { CopiedRoot } from '../support/copied-root.ts';
 import { temporaryDirectory } from '../support/descriptors.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 import { LineReader } from '../support/line-reader.ts';
@@ -424,6 +425,8 @@ class Apart implements Victim, Disposable {
   readonly child: ReturnType<Start>;
   readonly #lines: LineReader<SupervisorLine | SealedLine>;
   target!: Target;
+  /** The process that made it: the child, or one below. */
+  supervisor = 0;
   properties!: PropertyTable;
 
   private constructor(start: Start, program: string, order: SupervisorOrder | SealedOrder, session: boolean) {
@@ -440,6 +443,7 @@ class Apart implements Victim, Disposable {
     const made = await this.#lines.until((line): line is Extract<SupervisorLine, { jid: number }> => 'jid' in line);
     this.target = { jid: made.jid, pid: made.pid, file: join(path, 'bin/sh') };
     this.properties = made.properties;
+    if ('supervisor' in made) this.supervisor = made.supervisor;
     return this;
   }
 
@@ -530,14 +534,31 @@ for (const way of WAYS) {
       plays(way, 'unprivileged', 'enforced', 'fileSystem', ...(way === 'Jail#seal' ? [] : ['debug' as const])),
     ],
     async (play) => {
-      using root = new NullfsRoot();
+      using root = new CopiedRoot();
       root.closed = true;
       const allow = ['allow.unprivileged_parent_tampering'];
       using victim = await Apart.made(way, spawn, { path: root.path, allow });
       assert.match(victim.properties.fileSystem.unprivileged.value, /mode 700/);
+      assert.equal((await run(`test -r ${victim.target.file}`)).status, 0);
       // Of a process that has changed its user, and executed nothing since, users may send but some signals.
       const words = { ...ATTEMPTS, signal: ({ pid }: Target) => [`kill -0 ${pid}`] };
       await play.attempts(victim, 'unprivileged', runAsUser, {}, words);
+    },
+  );
+
+  cellTest(
+    'outside without privilege, what is closed in one place and mounted from another',
+    way,
+    [plays(way, 'unprivileged', 'open', 'fileSystem')],
+    async (play) => {
+      using root = new NullfsRoot();
+      root.closed = true;
+      using victim = await Apart.made(way, spawn, { path: root.path });
+      assert.match(victim.properties.fileSystem.unprivileged.value, /^\/ \(nullfs on /);
+      assert.notEqual((await runAsUser(`test -r ${victim.target.file}`)).status, 0);
+      const elsewhere = victim.target.file.slice(root.path.length);
+      const target = { ...victim.target, file: elsewhere };
+      await play.attempts({ target, properties: victim.properties, told: isTold }, 'unprivileged', runAsUser);
     },
   );
 
@@ -615,7 +636,7 @@ for (const way of ['Jail#seal', 'seal({ jail })'] as const) {
 }
 
 const isGone = async ({ jid, pid }: Target) => {
-  const { output } = await runShell(spawn, `jls -d -j ${jid} jid; ps -o pid=,stat= -p ${pid}`);
+  const { output } = await runShell(spawn, `jls -d -j ${jid} jid; ps -o pid= -o stat= -p ${pid}`);
   return !/^\s*\d+/m.test(output.replace(/^.*\bZ\w*\b.*$/gm, ''));
 };
 
@@ -625,6 +646,29 @@ async function untilGone(target: Target): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   assert.fail(`jail ${target.jid} or process ${target.pid} is still there`);
+}
+
+/** A program that has itself traced by its parent, if it may, and stops. */
+class TraceMe implements Disposable {
+  readonly #directory = temporaryDirectory();
+  readonly #lines = join(this.#directory.path, 'lines');
+  readonly command = `${attempts} < ${this.#lines}`;
+
+  constructor() {
+    writeFileSync(this.#lines, 'm 0\ns 0\n');
+  }
+
+  /** Waits until it has stopped. Returns its number. */
+  async stopped(jid: number): Promise<number> {
+    const { output } = await run(
+      `until ps -o pid= -o state= -o comm= -J ${jid} | grep 'T.*attempts'; do sleep 0.1; done`,
+    );
+    return Number.parseInt(output, 10);
+  }
+
+  [Symbol.dispose](): void {
+    this.#directory.remove();
+  }
 }
 
 async function killed({ child }: Apart): Promise<void> {
@@ -660,13 +704,15 @@ for (const [way, call] of [
       plays(way, 'outerRoot', 'enforced', 'outlive'),
     ],
     async (play) => {
+      using trace = new TraceMe();
       using victim = await Apart.supervised(spawn, {
         way: call,
-        // Away from the session, deaf to what can be ignored, in the background twice.
-        command: `trap '' HUP INT TERM; daemon -f sleep 6543; (sleep 6543 &) ; sleep 6543`,
+        // Away from the session, deaf to what can be ignored, in the background twice, and stopped for a tracer.
+        command: `trap '' HUP INT TERM; daemon -f sleep 6543; (sleep 6543 &) ; exec ${trace.command}`,
         options: { jail: { path: '/' }, allow: ['allow.suser'] },
       });
-      await run('while [ $(pgrep -f "sleep 654[3]" | wc -l) -lt 3 ]; do sleep 0.1; done');
+      await run('while [ $(pgrep -f "sleep 654[3]" | wc -l) -lt 2 ]; do sleep 0.1; done');
+      await trace.stopped(victim.target.jid);
       await using other = tempJail({ path: '/' });
       const persist = `jail -m jid=${victim.target.jid} persist`;
       await play.cell(victim, 'outlive', 'unprivileged', async () => {
@@ -683,6 +729,36 @@ for (const [way, call] of [
         assert.notEqual((await run('pgrep -f "sleep 654[3]"')).status, 0);
       });
     },
+    [requireAttempts],
+  );
+
+  cellTest(
+    `${call}: what has itself traced by the reaper of its supervisor ends with that one`,
+    way,
+    [plays(way, 'inside', 'open', 'outlive')],
+    async (play) => {
+      using trace = new TraceMe();
+      // timeout(1) asks for what its program leaves behind.
+      const below = ((file: string, args: string[], options: object) =>
+        spawn('/bin/timeout', ['600', file, ...args], options)) as Start;
+      using victim = await Apart.supervised(below, {
+        way: call,
+        // Its own parent is gone by then.
+        command: `( (sleep 1; exec ${trace.command}) & ); exec sleep 600`,
+        options: { jail: { path: '/' } },
+      });
+      await play.cell(victim, 'outlive', 'inside', async () => {
+        assert.match(victim.properties.outlive.inside.value, new RegExp(`process ${victim.child.pid}, reaper of`));
+        const pid = await trace.stopped(victim.target.jid);
+        await run(`kill -KILL ${victim.supervisor}; kill -KILL ${pid}`);
+        await run(`while kill -0 ${victim.supervisor}; do sleep 0.1; done; sleep 1`);
+        const alive = `ps -o stat= -p ${pid} | grep -v Z`;
+        assert.equal((await run(alive)).status, 0);
+        await killed(victim);
+        await run(`while ${alive}; do sleep 0.1; done`);
+      });
+    },
+    [requireAttempts],
   );
 
   cellTest(

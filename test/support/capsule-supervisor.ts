@@ -28,7 +28,7 @@ export interface SupervisorOrder {
 
 export type SupervisorLine =
   | { readonly step: string }
-  | { readonly jid: number; readonly pid: number; readonly properties: PropertyTable }
+  | { readonly jid: number; readonly pid: number; readonly supervisor: number; readonly properties: PropertyTable }
   | { readonly event: JailEvent }
   | { readonly signal: NodeJS.Signals }
   | { readonly error: string };
@@ -62,7 +62,7 @@ async function supervise(order: SupervisorOrder): Promise<void> {
   const [capsule, pid] = await (way === 'Capsule.spawn' ? spawned(order) : sealedJail(order));
   const { jail } = capsule.report;
   if (jail === undefined) throw new Error('no jail in the report');
-  say({ jid: jail.jid, pid, properties: jail.properties });
+  say({ jid: jail.jid, pid, supervisor: process.pid, properties: jail.properties });
   if (killAt === 'end') process.kill(process.pid, 'SIGKILL');
   process.stdin.resume().on('end', () => process.exit());
   // As in any busy program, there is a system call now and then: whoever traces it waits for one.

@@ -15,7 +15,7 @@ export class NullfsRoot implements Disposable {
     execFileSync('/sbin/mount', ['-t', 'nullfs', '-o', 'ro', '/', this.path]);
   }
 
-  /** Closes or opens the way to it for all but root. */
+  /** Closes this way to the files, which have another. */
   set closed(closed: boolean) {
     chmodSync(this.#directory, closed ? 0o700 : 0o755);
   }

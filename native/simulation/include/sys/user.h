@@ -68,9 +68,12 @@ struct kinfo_file {
 struct kinfo_proc {
   int ki_structsize;
   pid_t ki_pid;
+  pid_t ki_ppid;
   pid_t ki_sid;
   char ki_stat;
   int ki_jid;
+  int ki_tracer;
+  int ki_traceflag;
 };
 
 #endif  // SIMULATION_SYS_USER_H_
