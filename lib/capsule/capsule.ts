@@ -73,7 +73,8 @@ export class Capsule<Names extends string = string> implements Disposable, Async
    *
    * 1. `check`: every argument, and the grades that `require` asks for, as they are to be. Nothing has happened.
    * 2. `create`: jail_set(2) with JAIL_CREATE and JAIL_OWN_DESC. From here on a failure removes the jail.
-   * 3. `configure`: the callback, with the jail as it is before the seal. It must leave no process in it.
+   * 3. `configure`: the callback, with the jail as it is before the seal. It must leave no process in it, and the
+   *    descriptor open.
    * 4. `start`: the child, as `spawn()` makes it: session, descriptors, limits (no core dumps), no new privileges, no
    *    tracing (PROC_TRACE_CTL_DISABLE_EXEC), the jail, directory, user, capability mode. It stands before execve(2), waits
    *    for a word from here, and ends without one. Since 15.1 it is the child of init(8), or of the reaper that this
@@ -97,7 +98,7 @@ export class Capsule<Names extends string = string> implements Disposable, Async
    *
    * @param file a path inside the jail; a name, looked for by the `PATH` of `env`; or a descriptor
    * @throws the argument errors; as `Jail.create` and `spawn()`; `ERR_INVALID_STATE` where the bar of `require` is not met,
-   * where `configure` leaves a process, where another process attaches meanwhile; `ENOSYS` before FreeBSD 15.0
+   * where `configure` leaves a process or closes the descriptor, where another process attaches meanwhile; `ENOSYS` before FreeBSD 15.0
    * @see [jail(2)](https://man.freebsd.org/cgi/man.cgi?query=jail&sektion=2),
    * [pdfork(2)](https://man.freebsd.org/cgi/man.cgi?query=pdfork&sektion=2)
    *
@@ -145,7 +146,9 @@ export class Capsule<Names extends string = string> implements Disposable, Async
   /**
    * Tells what happened to the jail since it was sealed: attachments, with the process where the kernel names it;
    * parameters set; its removal, which is the last event and comes also when its last process has ended. Each call begins
-   * with the first event: none is missed by asking late.
+   * with the first event: none is missed by asking late. The first 1,024 events are kept one by one; of those after them,
+   * whoever was not waiting for the next is told one of each type, which stands for all of it (`coalesced` for
+   * attachments).
    *
    * Waiting for the next event keeps the program running until the jail is gone, the capsule is closed, the loop is left
    * or the signal aborts. Inside a jail, `seal({ jail })` has the same of its own; capability mode does not stop it.
@@ -158,12 +161,15 @@ export class Capsule<Names extends string = string> implements Disposable, Async
   }
 
   /**
-   * Whether nothing has happened to the jail since it was sealed, its end included: false for good once something has.
+   * Whether this process has been told of nothing that happened to the jail since it was sealed, its end included: false for
+   * good once something was. The kernel tells by the event loop, so true means "not yet told": what happens while the
+   * program computes shows only some time after it has gone back to its event loop.
+   *
    * Undefined where nobody can say: without a jail, and after `close()`, which ends the watch.
    */
   get intact(): boolean | undefined {
     if (this.#evidence === undefined) return undefined;
-    if (this.#evidence.events.length > 0) return false;
+    if (this.#evidence.first !== undefined) return false;
     return this.#evidence.over ? undefined : true;
   }
 

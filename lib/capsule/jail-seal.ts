@@ -18,7 +18,8 @@ import type { Facts, Requirements } from './properties.ts';
 export interface JailSealOptions {
   /**
    * The permissions that the jail keeps or gets, by their full names (`'allow.raw_sockets'`). Every other `allow.*` of the
-   * running kernel is turned off, `allow.suser` too: uid 0 has no privilege inside then. Default: none.
+   * running kernel is turned off, `allow.suser` too: uid 0 has no privilege inside then. With it, uid 0 inside can
+   * raise its hard resource limits again, which then bound nothing. Default: none.
    */
   readonly allow?: readonly string[] | undefined;
   /** The jail's secure level, -1 to 3. Default: 3. */
@@ -32,7 +33,8 @@ export interface CheckedJailSeal {
   readonly securelevel: number;
 }
 
-const DEFAULT_SECURELEVEL = 3;
+/** Where nothing else is said. */
+export const DEFAULT_SECURELEVEL = 3;
 
 /** Every permission of the running kernel. */
 function permissions(): string[] {

@@ -9,6 +9,7 @@ import { isJailed, Jail } from '../jail/jail.ts';
 import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
 import { encodeParameters } from '../jail/parameters.ts';
 import { Evidence } from './evidence.ts';
+import { identifyDescriptors } from './inventory.ts';
 import {
   checkJailSeal,
   checkLeft,
@@ -30,6 +31,19 @@ import { checkRequirements, requireGrades } from './requirements.ts';
 const SUSER = 'allow.suser';
 
 /**
+ * Throws for a descriptor of a process or of a jail, none of which is in the jail to be: what is sealed could end those by
+ * closing it.
+ */
+function checkNothingHeld(): void {
+  const held = identifyDescriptors().filter(({ kind }) => kind === 'process' || kind === 'jail');
+  if (held.length === 0) return;
+  const names = held.map(({ fd, kind, pid, jid }) => `${fd} (${kind} ${pid ?? jid})`);
+  throw invalidState(
+    `Descriptors of processes and jails lead out of the jail. Close first, or wait for what holds them: ${names.join(', ')}`,
+  );
+}
+
+/**
  * One use each, in the order of the methods.
  *
  * Between `enter` and `seal` this process holds a descriptor of its own jail, by which alone a process can read and change
@@ -41,9 +55,9 @@ export class OwnJail implements Disposable {
   /** With the namespaces of System V IPC, once there is a jail to have them. */
   #wanted: Map<string, JailValue>;
   readonly #requirements: ReturnType<typeof checkRequirements>;
-  readonly #facts: Omit<Facts, 'parameters' | 'processes' | 'ownSessions' | 'terminals'>;
-  readonly #root: string;
-  readonly #switchesUser: boolean;
+  readonly #plan: { switchesUser: boolean; debugger: boolean; terminals: readonly string[] };
+  #facts!: Omit<Facts, 'parameters' | 'processes' | 'ownSessions' | 'terminals'>;
+  #root!: string;
   #whole: ReadonlyMap<string, JailValue> = new Map();
   #alone = false;
   #current: Jail | undefined;
@@ -62,13 +76,22 @@ export class OwnJail implements Disposable {
     checkUnsealed('plan.jail', parameters);
     this.#wanted = sealedValues(checkJailSeal('plan', options));
     this.#parameters = parameters;
-    this.#switchesUser = plan.switchesUser;
+    this.#plan = plan;
     encodeParameters(parameters, 'plan.jail', true);
+    this.look();
+  }
+
+  /**
+   * Looks at what decides over the jail and its grades: once for the first step, and once right before the jail is entered,
+   * since `prewarm` may have opened or started something, or have put this process into a jail. Changes nothing.
+   */
+  look(): void {
     checkNoWaysOut('jail_set');
-    this.#root = realpathSync(parameters.path ?? '/');
+    checkNothingHeld();
+    this.#root = realpathSync(this.#parameters.path ?? '/');
     this.#facts = {
       nested: isJailed(),
-      untraceable: !plan.debugger,
+      untraceable: !this.#plan.debugger,
       owned: false,
       // Nobody's end is waited for, and in capability mode nobody traces.
       possibleTracers: [],
@@ -77,7 +100,7 @@ export class OwnJail implements Disposable {
       ...fileFacts(this.#root),
     };
     this.#alone = isAloneInSession();
-    this.#grade(this.#wanted, plan.terminals);
+    this.#grade(this.#wanted, this.#plan.terminals);
   }
 
   /** The jail, once it is entered: in capability mode nobody can ask any more. */
@@ -89,15 +112,13 @@ export class OwnJail implements Disposable {
     return this.#fd;
   }
 
-  /** Creates the jail and attaches this process, in one call. Irreversible. */
+  /** Creates the jail and attaches this process, in one call, right after a look. Irreversible. */
   enter(): string {
     const values = new Map<string, unknown>([...Object.entries(this.#parameters), ...this.#wanted]);
     // setuid(2) is a privilege, which the jail keeps until it is used.
-    if (this.#switchesUser) values.set(SUSER, true);
+    if (this.#plan.switchesUser) values.set(SUSER, true);
     const encoded = encodeParameters(Object.fromEntries(values), 'plan.jail', true);
     const { name, path } = this.#parameters;
-    // Asked last before the others of a session are out of sight: `prewarm` may have started somebody.
-    this.#alone = isAloneInSession();
     attachProcess('jail_set', () => {
       const made = inJail(name, () => {
         try {
@@ -128,7 +149,7 @@ export class OwnJail implements Disposable {
    */
   seal(terminals: readonly string[]): SealedJail {
     const key = { fd: this.#fd };
-    if (this.#switchesUser && this.#wanted.get(SUSER) === false) setAll(key, this.#jid, new Map([[SUSER, false]]));
+    if (this.#plan.switchesUser && this.#wanted.get(SUSER) === false) setAll(key, this.#jid, new Map([[SUSER, false]]));
     this.evidence.watch('jail', 0, ['set']);
     const parameters = verifySealed(key, this.#jid, this.#wanted);
     checkLeft(this.#whole, key, this.#jid, this.#wanted);

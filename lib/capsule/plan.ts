@@ -40,8 +40,9 @@ export interface DirectoryPlan {
 export interface SealPlan<Names extends string = string> extends JailSealOptions {
   /**
    * A jail to create and enter for good, by the kernel's parameters; those that the seal sets are not among them. `allow`,
-   * `securelevel` and `require` are about it, and `directories` are inside of it. No directory may be open. Root; FreeBSD
-   * 15.0. Default: none.
+   * `securelevel` and `require` are about it, and `directories` are inside of it. No directory may be open, and no
+   * descriptor of a jail or a process: close them first, finished capsules included. `prewarm` may open none either; what
+   * else it does to the process is looked at again before the jail is entered. Root; FreeBSD 15.0. Default: none.
    */
   readonly jail?: JailParameters;
   /** Servers that go on accepting connections. They must be listening. */

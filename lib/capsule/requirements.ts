@@ -4,6 +4,7 @@ import { checkKeys, checkObject, invalidArgType, invalidArgValue, invalidState }
 import {
   ADVERSARIES,
   type Adversary,
+  type Cell,
   GRADES,
   type Grade,
   PROPERTIES,
@@ -47,17 +48,29 @@ export function checkRequirements(name: string, requirements: unknown): Requirem
   });
 }
 
+/** A cell that is less than what is asked for. */
+interface Shortfall extends Cell {
+  readonly property: Property;
+  readonly adversary: Adversary;
+  readonly wanted: Grade;
+}
+
+/** Finds what falls short. */
+export function shortfallsOf(table: PropertyTable, requirements: readonly Requirement[]): Shortfall[] {
+  return requirements
+    .filter(
+      ({ property, adversary, grade }) => GRADES.indexOf(table[property][adversary].grade) < GRADES.indexOf(grade),
+    )
+    .map(({ property, adversary, grade }) => ({ property, adversary, wanted: grade, ...table[property][adversary] }));
+}
+
 /**
  * Throws unless every cell is at least what is asked for.
  *
  * @throws `ERR_INVALID_STATE` that names each cell that falls short; `error.shortfalls` lists them
  */
 export function requireGrades(table: PropertyTable, requirements: readonly Requirement[]): void {
-  const shortfalls = requirements
-    .filter(
-      ({ property, adversary, grade }) => GRADES.indexOf(table[property][adversary].grade) < GRADES.indexOf(grade),
-    )
-    .map(({ property, adversary, grade }) => ({ property, adversary, wanted: grade, ...table[property][adversary] }));
+  const shortfalls = shortfallsOf(table, requirements);
   if (shortfalls.length === 0) return;
   const lines = shortfalls.map(
     ({ property, adversary, wanted, grade, mechanism, value }) =>

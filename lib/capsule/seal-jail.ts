@@ -3,7 +3,7 @@ import { isSandboxed } from '../capsicum/mode.ts';
 import { checkKeys, checkObject, invalidArgType, invalidState } from '../errors.ts';
 import { requireFreeBSD15 } from '../jail/calls.ts';
 import { isJailed, type Jail } from '../jail/jail.ts';
-import { type JailDescriptor, openDescriptor } from '../jail/jail-descriptor.ts';
+import { checkOpen, closeOwn, type JailDescriptor, openDescriptor } from '../jail/jail-descriptor.ts';
 import type { JailValue } from '../jail/parameter-types.ts';
 import { Capsule, type JailCapsule } from './capsule.ts';
 import { Evidence } from './evidence.ts';
@@ -50,7 +50,7 @@ class Undertaking {
     try {
       return this.#restore();
     } finally {
-      this.descriptor?.close();
+      if (this.descriptor !== undefined) closeOwn(this.descriptor);
     }
   }
 
@@ -66,9 +66,9 @@ class Undertaking {
     try {
       const now = readSealed({ fd }, jid);
       const changed = [...before].filter(([name, value]) => now.get(name) !== value);
-      if (changed.length === 0) return `jail ${jid} is as it was`;
+      if (changed.length === 0) return `of jail ${jid} every parameter that the seal sets is as it was`;
       const lines = changed.map(([name, value]) => `${name} is ${String(now.get(name))} and was ${String(value)}`);
-      return `jail ${jid} is NOT sealed, and not as it was: ${lines.join(', ')}`;
+      return `jail ${jid} is NOT sealed, and parameters that the seal sets are not as they were: ${lines.join(', ')}`;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return `jail ${jid} is gone`;
       return `jail ${jid} is NOT sealed, and cannot be read: ${String(error)}`;
@@ -114,6 +114,9 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
     // A descriptor of its own: the number may become another jail's, and the caller may close his.
     const descriptor = openDescriptor({ jid }, {});
     undertaking.descriptor = descriptor;
+    // The number is that jail's for sure only while the target's jail is alive, and has it.
+    const given = 'fd' in target ? (target as JailDescriptor) : undefined;
+    if (given !== undefined) checkOpen(given, 'Somebody');
     const key = { fd: descriptor.fd };
     const { parent } = descriptor.get('parent');
     const grade = (parameters: ReadonlyMap<string, JailValue>, terminals: readonly string[]): PropertyTable => {
@@ -138,6 +141,7 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
       steps.left('nothing to configure');
     } else {
       await configure(target);
+      for (const each of given === undefined ? [descriptor] : [given, descriptor]) checkOpen(each, 'options.configure');
       steps.done('the callback returned');
     }
 

@@ -36,6 +36,8 @@ class Progress {
   current: SealStepName = 'check';
   /** Descriptors limited or closed so far. */
   changed = 0;
+  /** Whether the step under way only looks yet. */
+  looking = false;
   readonly #binding: NativeBinding | undefined;
 
   constructor(binding?: NativeBinding) {
@@ -53,7 +55,8 @@ class Progress {
   /** Adds to an error how far the seal came. */
   explain(error: unknown): Error {
     const irreversible = this.steps.filter(({ name, state }) => state === 'done' && !REVERSIBLE.has(name));
-    const begun = !REVERSIBLE.has(this.current) && !this.steps.some(({ name }) => name === this.current);
+    const begun =
+      !this.looking && !REVERSIBLE.has(this.current) && !this.steps.some(({ name }) => name === this.current);
     const changes = [
       ...(this.changed > 0 ? [`${this.changed} descriptors limited`] : []),
       ...irreversible.filter(({ name }) => name !== 'limit').map(({ name }) => name),
@@ -389,7 +392,7 @@ let underway = false;
  * @param plan what to keep; `{}` keeps standard streams and the runtime
  * @returns the capsule, with a report of each step and each descriptor
  * @throws the argument errors of the plan; `ERR_INVALID_STATE` when the process is sealed already, when a seal is under
- * way, for an unlisted descriptor with `unlisted: 'fail'`, for an open inspector or IPC channel that the plan does not
+ * way, for a descriptor of a jail or a process with `jail`, for an unlisted descriptor with `unlisted: 'fail'`, for an open inspector or IPC channel that the plan does not
  * allow, and when a descriptor of the plan becomes another while the seal is under way; `ETIMEDOUT` when file-system or DNS work does not finish;
  * `EPERM` for `user` or `group` without privilege; `ENOSYS` without a FreeBSD kernel;
  * `ERR_WORKER_UNSUPPORTED_OPERATION` in a worker thread
@@ -457,6 +460,9 @@ export async function seal<Names extends string = never>(plan: SealPlan<Names> =
 
     if (jail !== undefined) {
       progress.current = 'jail';
+      progress.looking = true;
+      jail.look();
+      progress.looking = false;
       const detail = jail.enter();
       directory = '/';
       checked = withDirectories(checked, directories);

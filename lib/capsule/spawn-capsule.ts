@@ -6,7 +6,7 @@ import { type DescriptorLike, toFd } from '../descriptor.ts';
 import { checkObject, invalidArgType, invalidArgValue, invalidState } from '../errors.ts';
 import { requireFreeBSD15 } from '../jail/calls.ts';
 import { isJailed } from '../jail/jail.ts';
-import { createOwned, type JailDescriptor } from '../jail/jail-descriptor.ts';
+import { checkOpen, closeOwn, createOwned, type JailDescriptor } from '../jail/jail-descriptor.ts';
 import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
 import { encodeParameters } from '../jail/parameters.ts';
 import type { CheckedDescriptors } from '../process/child-descriptors.ts';
@@ -201,11 +201,12 @@ class Making {
     this.held?.process.close();
     const { jail } = this;
     if (jail === undefined) return 'nothing was changed';
-    jail.close();
+    const held = closeOwn(jail);
     try {
       await jail.removed({ signal: AbortSignal.timeout(GIVE_UP_MS) });
       return `its jail ${jail.jid} and its process are gone`;
     } catch (error) {
+      if (!held) return `nothing here holds its jail ${jail.jid}, and something else does: ${String(error)}`;
       return `its jail ${jail.jid} was removed, and the kernel has not finished with it: ${String(error)}`;
     }
   }
@@ -281,6 +282,7 @@ export async function spawnCapsule(
       steps.left('nothing to configure');
     } else {
       await order.configure(jail);
+      checkOpen(jail, 'options.configure');
       steps.done('the callback returned');
     }
 
@@ -315,6 +317,7 @@ export async function spawnCapsule(
 
     steps.begin('verify');
     await checkAttached(evidence, pid);
+    checkOpen(jail, 'Somebody');
     const parameters = verifySealed(key, jid, wanted);
     checkLeft(whole, key, jid, wanted);
     const processes = checkProcesses(jid, pid);
@@ -328,6 +331,7 @@ export async function spawnCapsule(
 
     steps.begin('release');
     await evidence.expectNone();
+    checkOpen(jail, 'Somebody');
     held.release();
     held[Symbol.dispose]();
     steps.done('the program runs');

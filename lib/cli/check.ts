@@ -3,12 +3,16 @@
 import { kernel } from '../kernel.ts';
 import { parseOptions, usageFailure } from './command-line.ts';
 import { STATUS } from './exit-status.ts';
-import { checkPlanFile, KERNEL_CHECKS, problemLines } from './plan.ts';
+import { checkPlanFile, KERNEL_CHECKS, PATH_CHECKS, problemLines } from './plan.ts';
 import { printable, printableJson } from './printable.ts';
 
 const HELP = `usage: capsule check [--json] [--schema-only] plan.json
 
-Checks a plan: its form, against the schema, and what it says, against the kernel of this machine. Changes nothing.
+Checks a plan: its form, against the schema; what it requires, against what any machine can give; and what it says, against
+the kernel, the users and the groups of this machine. Changes nothing.
+
+Paths are not looked for, since a plan may be checked on another machine than it is for: where it is to run, 'capsule run
+--dry-run' looks for the path of the jail, and the start for those in it.
 
   --json         print the result as JSON
   --schema-only  do not ask the kernel
@@ -32,10 +36,12 @@ export function check(args: readonly string[]): number {
   if (path === undefined || others.length > 0) throw usageFailure('check takes one plan', 'check');
 
   const asked = values['schema-only'] !== true;
-  const { plan, problems, kernelAsked } = checkPlanFile(path, asked);
+  const { plan, problems, kernelAsked } = checkPlanFile(path, { kernel: asked, grades: true });
   const status = plan === undefined ? STATUS.invalidPlan : asked && !kernelAsked ? STATUS.unavailable : STATUS.ok;
   if (values.json) {
-    const checkedAgainst = kernelAsked ? { kernel } : { kernel: null, notChecked: KERNEL_CHECKS };
+    const checkedAgainst = kernelAsked
+      ? { kernel, notChecked: PATH_CHECKS }
+      : { kernel: null, notChecked: `${KERNEL_CHECKS}; ${PATH_CHECKS}` };
     process.stdout.write(`${printableJson({ plan: path, valid: plan !== undefined, ...checkedAgainst, problems })}\n`);
     return status;
   }
@@ -47,6 +53,7 @@ export function check(args: readonly string[]): number {
       ? `of a SIMULATED kernel (FreeBSD ${kernel.release})`
       : `of FreeBSD ${kernel.release}`;
   process.stdout.write(`${printable(path)}: is valid in the eyes ${by}\n`);
-  if (!kernelAsked) process.stderr.write(`${printable(path)}: not checked: ${KERNEL_CHECKS}\n`);
+  if (kernelAsked) process.stdout.write(`${printable(path)}: not checked: ${PATH_CHECKS}\n`);
+  else process.stderr.write(`${printable(path)}: not checked: ${KERNEL_CHECKS}; ${PATH_CHECKS}\n`);
   return status;
 }

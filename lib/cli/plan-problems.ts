@@ -1,8 +1,10 @@
 /** What is wrong with a plan: against its schema, and against the kernel that is to run it. */
 
 import type { ErrorObject } from 'ajv';
+import { attainableGrades } from '../capsule/attainable.ts';
 import type { CapsulePlan } from '../capsule/capsule-plan.ts';
 import { checkJailSeal } from '../capsule/jail-seal.ts';
+import { checkRequirements, shortfallsOf } from '../capsule/requirements.ts';
 import { nearestName } from '../jail/nearest.ts';
 import { parameterInfo } from '../jail/parameter-table.ts';
 import { encodeParameters } from '../jail/parameters.ts';
@@ -74,6 +76,18 @@ function problemsOf(pointer: string, call: () => void): Problem[] {
     if (code?.startsWith('ERR_') !== true) throw error;
     return [{ pointer, message: `is refused: ${message}` }];
   }
+}
+
+/** Finds the grades that a plan requires and that no machine gives it. Asks no kernel. */
+export function requirementProblems(plan: CapsulePlan): Problem[] {
+  const { require = {} } = plan;
+  const requirements = checkRequirements('plan.require', require);
+  return shortfallsOf(attainableGrades(plan), requirements).map(
+    ({ property, adversary, wanted, grade, mechanism }) => ({
+      pointer: typeof require[property] === 'string' ? `/require/${property}` : `/require/${property}/${adversary}`,
+      message: `cannot be '${wanted}' against ${adversary}: with this plan it is '${grade}' at most on any machine (${mechanism})`,
+    }),
+  );
 }
 
 /**

@@ -3,7 +3,7 @@
 import type { CapsulePlan } from '../capsule/capsule-plan.ts';
 import { kernel } from '../kernel.ts';
 import { type Place, type Problem, parseDocument, readDocument } from './plan-document.ts';
-import { kernelProblems, schemaProblems } from './plan-problems.ts';
+import { kernelProblems, requirementProblems, schemaProblems } from './plan-problems.ts';
 import { printable } from './printable.ts';
 
 /** A problem with its place in the file, where that is known. */
@@ -22,14 +22,26 @@ export interface CheckedPlanFile {
 export const KERNEL_CHECKS =
   'whether the kernel has these parameters and takes these values, and whether users, groups and limits are right';
 
-/** Reads and checks a plan. */
-export function checkPlanFile(path: string, askKernel: boolean): CheckedPlanFile {
+/** What nobody but a start looks at, since a plan may be checked on another machine than it is for. */
+export const PATH_CHECKS =
+  "whether its paths are there: 'capsule run --dry-run' looks for that of the jail, the start for those in it";
+
+/**
+ * Reads and checks a plan.
+ *
+ * @param asked `grades`: whether what it requires can be had at all, which a start finds out by itself
+ */
+export function checkPlanFile(path: string, asked: { kernel: boolean; grades: boolean }): CheckedPlanFile {
   const document = parseDocument(readDocument(path));
   const readable = document.problems.length === 0;
   const found = readable ? schemaProblems(document.value) : document.problems;
   const plan = found.length === 0 ? (document.value as CapsulePlan) : undefined;
-  const kernelAsked = plan !== undefined && askKernel && kernel.kind !== 'none';
-  const problems = [...found, ...(kernelAsked ? kernelProblems(plan) : [])];
+  const kernelAsked = plan !== undefined && asked.kernel && kernel.kind !== 'none';
+  const problems = [
+    ...found,
+    ...(plan !== undefined && asked.grades ? requirementProblems(plan) : []),
+    ...(kernelAsked ? kernelProblems(plan) : []),
+  ];
   const placed = problems.map((problem) => ({ ...problem, ...document.place(problem.pointer) }));
   placed.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
   return { path, plan: problems.length === 0 ? plan : undefined, problems: placed, kernelAsked };

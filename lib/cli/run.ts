@@ -1,8 +1,10 @@
 /** `capsule run`: starts a command in the capsule of a plan, and stays until it has ended. */
 
-import { constants, fstatSync, ftruncateSync, openSync, writeFileSync } from 'node:fs';
+import { constants, fstatSync, ftruncateSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { Capsule } from '../capsule/capsule.ts';
 import { optionsOf } from '../capsule/capsule-plan.ts';
+import { identifyDescriptors } from '../capsule/inventory.ts';
+import { whyNotInside } from '../capsule/jail-seal.ts';
 import type { CapsuleSpawnOptions } from '../capsule/spawn-capsule.ts';
 import { kernel } from '../kernel.ts';
 import { parseOptions, splitCommand, usageFailure } from './command-line.ts';
@@ -24,8 +26,9 @@ command, and with this program, however that ends.
   --on-tampering  what follows when somebody tampers with the capsule: kill it, or report (default) on standard error
   -h, --help      print this
 
-The command has the standard streams of this program. Where one is a terminal, it can send signals through it, and the
-report says so; a plan that requires { "signal": { "inside": "enforced" } } needs pipes or files instead.
+The command has the standard streams of this program. A directory, and a device other than /dev/null, is refused as one of
+them (64). Where one is a terminal, the command can send signals through it, and the report says so; a plan that requires
+{ "signal": { "inside": "enforced" } } needs pipes or files instead.
 
 SIGTERM, SIGINT and SIGHUP are passed on to the command; a second SIGTERM or SIGINT kills it.
 
@@ -54,6 +57,27 @@ function openReport(path: string | undefined): number | undefined {
     return fd;
   } catch (error) {
     throw new Failure(STATUS.noReport, printable((error as Error).message));
+  }
+}
+
+/** Whether two paths lead to one file. What cannot be looked at is none: who opens it says why. */
+function isSameFile(...paths: [string, string]): boolean {
+  try {
+    const [one, other] = paths.map((path) => statSync(path, { bigint: true }));
+    return one !== undefined && one.dev === other?.dev && one.ino === other.ino;
+  } catch {
+    return false;
+  }
+}
+
+const STREAMS = ['standard input', 'standard output', 'standard error'];
+
+/** Throws for a standard stream that a command in a capsule may not have. */
+function checkStandardStreams(): void {
+  for (const descriptor of identifyDescriptors()) {
+    const stream = STREAMS[descriptor.fd];
+    const why = stream === undefined ? undefined : whyNotInside(descriptor);
+    if (why !== undefined) throw usageFailure(`${stream} ${why}. Give a file, a pipe or /dev/null instead`, 'run');
   }
 }
 
@@ -99,8 +123,11 @@ export async function run(args: readonly string[]): Promise<number> {
   if (values.json && !values['dry-run'] && values.report === undefined) {
     throw usageFailure('--json is for --report and --dry-run', 'run');
   }
+  if (values.report !== undefined && values.report !== '-' && isSameFile(values.report, path)) {
+    throw usageFailure(`--report ${values.report} is the plan itself, which the report would overwrite`, 'run');
+  }
 
-  const { plan, problems, kernelAsked } = checkPlanFile(path, true);
+  const { plan, problems, kernelAsked } = checkPlanFile(path, { kernel: true, grades: false });
   if (plan === undefined) {
     for (const line of problemLines(path, problems)) process.stderr.write(`capsule: ${line}\n`);
     return STATUS.invalidPlan;
@@ -111,6 +138,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (kernel.kind === 'simulated') {
     process.stderr.write('capsule: this is a SIMULATED kernel: nothing is protected\n');
   }
+  checkStandardStreams();
   const options: CapsuleSpawnOptions = { ...optionsOf(plan), stdio: 'inherit' };
   if (values['dry-run']) {
     const steps = await attempt(() => dryRun(file, rest, options));

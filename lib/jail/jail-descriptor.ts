@@ -4,7 +4,7 @@ import { native } from '../binding.ts';
 import type { JailCapsule } from '../capsule/capsule.ts';
 import { type JailSealing, sealJail } from '../capsule/seal-jail.ts';
 import type { DescriptorLike } from '../descriptor.ts';
-import { checkObject, invalidArgValue } from '../errors.ts';
+import { checkObject, invalidArgValue, invalidState } from '../errors.ts';
 import type { ProcessDescriptor } from '../process/process-descriptor.ts';
 import type { SpawnOptions } from '../process/spawn-options.ts';
 import { attachProcess } from './attach.ts';
@@ -12,6 +12,7 @@ import {
   attachByDescriptor,
   checkNewName,
   inJail,
+  JAIL,
   type JailKey,
   openJail,
   readJail,
@@ -26,6 +27,7 @@ import { spawnIn } from './spawn-in.ts';
 import { checkSignal, type JailEvent, type JailEvents, type JailWatchOptions, watchJail } from './watch.ts';
 
 let construct: (fd: number, jid: number, owned: boolean) => JailDescriptor;
+let forget: (descriptor: JailDescriptor) => number;
 
 /**
  * A descriptor of a jail. It means that very jail, also after another got the number; an owning one keeps it alive, and
@@ -55,6 +57,7 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
 
   static {
     construct = (fd, jid, owned) => new JailDescriptor(fd, jid, owned);
+    forget = (descriptor) => descriptor.#forget();
   }
 
   private constructor(fd: number, jid: number, owned: boolean) {
@@ -157,9 +160,9 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Seals the jail, with the processes that are in it. As `Jail#seal`.
+   * Seals the jail, with the processes that are in it. As `Jail#seal`; `configure` must leave this descriptor open.
    *
-   * @throws as `Jail#seal`
+   * @throws as `Jail#seal`; `ERR_INVALID_STATE` when it was closed
    */
   async seal(options: JailSealing<JailDescriptor> = {}): Promise<JailCapsule> {
     this.#open();
@@ -198,10 +201,7 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
    * last close does. This works in capability mode too. A second call does nothing.
    */
   close(): void {
-    const fd = this.#fd;
-    this.#fd = -1;
-    // The kernel would forget them without a word, and their number may be another descriptor's in a moment.
-    for (const events of this.#watches) void events.return();
+    const fd = this.#forget();
     if (fd === -1) return;
     native('close').releaseHeld(fd);
     fs.closeSync(fd);
@@ -232,6 +232,56 @@ export class JailDescriptor implements Disposable, AsyncDisposable {
   #key(): JailKey {
     return { fd: this.#open() };
   }
+
+  #forget(): number {
+    const fd = this.#fd;
+    this.#fd = -1;
+    // The kernel would forget them without a word, and their number may be another descriptor's in a moment.
+    for (const events of this.#watches) void events.return();
+    return fd;
+  }
+}
+
+/**
+ * Makes sure that a descriptor is open on its jail, and the jail alive: who knows the number can have closed it, and it can
+ * be another file's by now.
+ *
+ * @param who whom the error is to name
+ * @throws `ERR_INVALID_STATE` when it was closed; `ENOENT` when the jail is gone
+ */
+export function checkOpen(descriptor: JailDescriptor, who: string): void {
+  const { fd, jid } = descriptor;
+  const closed = () =>
+    invalidState(`${who} closed the descriptor of jail ${jid}, which has to stay open until the jail is sealed`);
+  if (fd === -1) throw closed();
+  let found: number;
+  try {
+    ({ jid: found } = inJail(jid, () => native('jail_get').jailGet([], [], fd, JAIL.USE_DESC)));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // EINVAL: it is not one of a jail.
+    throw code === 'EBADF' || code === 'EINVAL' ? closed() : error;
+  }
+  if (found !== jid) throw closed();
+}
+
+/**
+ * Closes a descriptor, unless its number is another file's by now.
+ *
+ * @returns whether it was there to close
+ */
+export function closeOwn(descriptor: JailDescriptor): boolean {
+  try {
+    checkOpen(descriptor, 'Somebody');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_INVALID_STATE') {
+      forget(descriptor);
+      return false;
+    }
+    // A jail that is gone, and capability mode, which does not tell: all the more it is to be closed.
+  }
+  descriptor.close();
+  return true;
 }
 
 /** Opens a descriptor of a jail. */

@@ -302,8 +302,8 @@ export class Jail {
    * 3. `seal`: the kernel reports every attachment from here on; the jail must have a process, because a sealed one ends
    *    with the last, and no jails of its own; no process may have the descriptor of a jail or of a process outside, or a
    *    directory or a device that is not under the jail's root (a terminal is graded instead: `signal` against `inside` is
-   *    open then). Then the one call. From here on a failure puts every parameter back; the message lists those that the
-   *    kernel did not take back. Whoever is inside can have raised `kern.securelevel`, or the last process can have ended,
+   *    open then). Then the one call. From here on a failure puts back every parameter that the seal sets; the message lists
+   *    those that the kernel did not take back. Whoever is inside can have raised `kern.securelevel`, or the last process can have ended,
    *    and the jail with it.
    * 4. `watch`: the kernel reports every change from here on.
    * 5. `verify`: each parameter is read back, those that the seal leaves are as they were before it, and nothing leads out

@@ -1,6 +1,7 @@
 import { native } from '../binding.ts';
 import { checkKeys, checkObject, invalidArgType } from '../errors.ts';
 import { requireFreeBSD15 } from './calls.ts';
+import { EventRecord } from './event-record.ts';
 
 /**
  * What happened to a jail.
@@ -8,6 +9,8 @@ import { requireFreeBSD15 } from './calls.ts';
  * The kernel keeps one report for each watcher and adds to it until it is read. What came together is told as one event of
  * each type; `coalesced` says that there was more than one attachment or child among it, of which the kernel then names
  * none: look for yourself. A `set` may always stand for several.
+ *
+ * So it is with what nobody has read yet, once that is more than 1,024 events.
  */
 export type JailEvent =
   /** Its parameters were changed. */
@@ -66,44 +69,55 @@ interface Waiting {
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-/** The events of one jail, from the moment it is made. */
+/** What follows when events are read. */
+interface Reading {
+  /** Called with the number of each event that was told. */
+  readonly told?: (at: number) => void;
+  /** Called once, when the reader will not wait any more. */
+  readonly over?: () => void;
+}
+
+/** Reads a record from its first event on. Not an async generator, for whose `return()` a `next()` that waits comes first. */
 export class JailEvents implements AsyncIterableIterator<JailEvent, undefined> {
-  readonly #watch: number;
+  readonly #record: EventRecord;
   readonly #signal: AbortSignal | undefined;
-  readonly #events: JailEvent[] = [];
+  readonly #reading: Reading;
   readonly #waiting: Waiting[] = [];
-  readonly #whenOver: ((events: JailEvents) => void) | undefined;
+  /** Of each type, the number of the last that was told. */
+  readonly #told = new Map<JailEvent['type'], number>();
+  /** The last event to tell. */
+  #until = Infinity;
   #over = false;
   #failure: { readonly reason: unknown } | undefined;
 
-  constructor(
-    filter: 'jail' | 'jaildesc',
-    ident: number,
-    signal: AbortSignal | undefined,
-    whenOver?: (events: JailEvents) => void,
-  ) {
+  constructor(record: EventRecord, signal: AbortSignal | undefined, reading: Reading = {}) {
     signal?.throwIfAborted();
-    this.#watch = native('kevent').watchEvent(filter, ident, (fflags, data) => this.#arrived(eventsOf(fflags, data)));
+    this.#record = record;
     this.#signal = signal;
-    this.#whenOver = whenOver;
+    this.#reading = reading;
     signal?.addEventListener('abort', this.#abort);
   }
 
   next(): Promise<IteratorResult<JailEvent, undefined>> {
-    const event = this.#events.shift();
+    const event = this.#take();
     if (event !== undefined) return Promise.resolve({ done: false, value: event });
     if (this.#failure !== undefined) {
       const { reason } = this.#failure;
       this.#failure = undefined;
       return Promise.reject(reason);
     }
+    if (this.#record.over) this.end();
     if (this.#over) return Promise.resolve(DONE);
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#record.wait(this.#wake);
+    });
   }
 
   return(): Promise<IteratorReturnResult<undefined>> {
-    this.#events.length = 0;
-    this.#end();
+    this.#until = 0;
+    this.#failure = undefined;
+    this.end();
     return Promise.resolve(DONE);
   }
 
@@ -115,30 +129,41 @@ export class JailEvents implements AsyncIterableIterator<JailEvent, undefined> {
     await this.return();
   }
 
-  readonly #abort = () => {
-    const reason: unknown = this.#signal?.reason;
-    const [first] = this.#waiting.splice(0, 1);
-    if (first === undefined) this.#failure = { reason };
-    else first.reject(reason);
-    this.#end();
-  };
-
-  #arrived(events: readonly JailEvent[]): void {
-    for (const event of events) {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#events.push(event);
-      else next.resolve({ done: false, value: event });
-    }
-    if (events.some(({ type }) => type === 'remove')) this.#end();
-  }
-
-  #end(): void {
+  /** Tells what is there, and waits for nothing more. */
+  end(): void {
     if (this.#over) return;
     this.#over = true;
-    native('kevent').unwatchEvent(this.#watch);
     this.#signal?.removeEventListener('abort', this.#abort);
-    this.#whenOver?.(this);
+    this.#record.leave(this.#wake);
+    this.#reading.over?.();
     for (const { resolve } of this.#waiting.splice(0)) resolve(DONE);
+  }
+
+  readonly #abort = () => {
+    const reason: unknown = this.#signal?.reason;
+    const first = this.#waiting.shift();
+    if (first === undefined) this.#failure = { reason };
+    else first.reject(reason);
+    this.#until = this.#record.last;
+    this.end();
+  };
+
+  readonly #wake = () => {
+    while (this.#waiting.length > 0) {
+      const event = this.#take();
+      if (event === undefined) break;
+      this.#waiting.shift()?.resolve({ done: false, value: event });
+    }
+    if (this.#record.over) this.end();
+    else if (this.#waiting.length === 0) this.#record.leave(this.#wake);
+  };
+
+  #take(): JailEvent | undefined {
+    const [event, at] = this.#record.after(this.#told) ?? [];
+    if (event === undefined || at === undefined || at > this.#until) return undefined;
+    this.#told.set(event.type, at);
+    this.#reading.told?.(at);
+    return event;
   }
 }
 
@@ -154,6 +179,20 @@ export function watchJail(
   whenOver?: (events: JailEvents) => void,
 ): JailEvents {
   const signal = checkSignal(options);
+  signal?.throwIfAborted();
   requireFreeBSD15('kevent', 'Jail events');
-  return new JailEvents(filter, ident, signal, whenOver);
+  const record = new EventRecord();
+  const watch = native('kevent').watchEvent(filter, ident, (fflags, data) => {
+    const arrived = eventsOf(fflags, data);
+    record.add(arrived);
+    if (arrived.some(({ type }) => type === 'remove')) events.end();
+  });
+  const events: JailEvents = new JailEvents(record, signal, {
+    told: (at) => record.forget(at),
+    over: () => {
+      native('kevent').unwatchEvent(watch);
+      whenOver?.(events);
+    },
+  });
+  return events;
 }

@@ -34,6 +34,16 @@ describe('a plan that is valid', () => {
     const { status, stdout, stderr } = capsule(['check', EXAMPLE]);
     expect(stderr).toBe('');
     expect(stdout).toContain(`${EXAMPLE}: is valid in the eyes of `);
+    expect(stdout).toContain(
+      `${EXAMPLE}: not checked: whether its paths are there: 'capsule run --dry-run' looks for `,
+    );
+    expect(status).toBe(0);
+    expect(JSON.parse(capsule(['check', '--json', EXAMPLE]).stdout).notChecked).toContain('its paths');
+  });
+
+  test('also where its paths are not: it may be for another machine', () => {
+    const { status, stderr } = checked(plan({ path: '/no/such/folder' }));
+    expect(stderr).toBe('');
     expect(status).toBe(0);
   });
 
@@ -41,6 +51,7 @@ describe('a plan that is valid', () => {
     const { status, stdout, stderr } = capsule(['check', EXAMPLE], NO_KERNEL);
     expect(stdout).toBe(`${EXAMPLE}: is valid in the eyes of its schema\n`);
     expect(stderr).toContain('not checked: whether the kernel has these parameters');
+    expect(stderr).toContain('whether its paths are there');
     expect(status).toBe(69);
     const json = capsule(['check', '--json', EXAMPLE], NO_KERNEL);
     expect(JSON.parse(json.stdout)).toMatchObject({ valid: true, kernel: null, problems: [] });
@@ -132,6 +143,34 @@ describe('a plan that is not valid', () => {
     ];
     for (const [index, pattern] of expected.entries()) expect(lines[index]).toMatch(pattern);
     expect(lines).toHaveLength(expected.length);
+    expect(status).toBe(65);
+  });
+
+  test.each([
+    ['by a kernel', {}, []],
+    ['without one', NO_KERNEL, []],
+    ['by its schema alone', {}, ['--schema-only']],
+  ])('for what it requires and no machine gives, %s', (_, env, options) => {
+    const text = `{ "version": 1, "jail": { "path": "/" },
+      "require": { "unseal": { "hostRoot": "evident", "inside": "enforced" },
+        "attach": { "inside": "enforced", "hostRoot": "enforced" },
+        "fileSystem": { "inside": "enforced" },
+        "see": "evident" } }`;
+    writeFileSync(file, text);
+    const { status, stdout, stderr } = capsule(['check', ...options, file], env);
+    const lines = complaints(stderr);
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^3:43: \/require\/attach\/hostRoot cannot be 'enforced' against hostRoot: with this plan it is 'evident' at most on any machine \(jail_attach\(2\); told by /,
+      ),
+      expect.stringMatching(
+        /^4:25: \/require\/fileSystem\/inside .* 'open' at most on any machine \(its root directory is that of the machine\)$/,
+      ),
+      expect.stringMatching(/^5:9: \/require\/see cannot be 'evident' against inside: .*'open' at most/),
+      expect.stringMatching(/^5:9: \/require\/see cannot be 'evident' against unprivileged: /),
+      expect.stringMatching(/^5:9: \/require\/see cannot be 'evident' against hostRoot: /),
+    ]);
+    expect(stdout).toBe('');
     expect(status).toBe(65);
   });
 

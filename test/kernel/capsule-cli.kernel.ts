@@ -3,9 +3,19 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  linkSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Jail } from 'freebsd-capsule';
 import { CAPSULE, capsule } from '../support/capsule-program.ts';
 import { kernelTest } from '../support/kernel-test.ts';
@@ -139,6 +149,46 @@ kernelTest('capsule run: what keeps a command from starting has statuses of its 
       const { status, stderr } = capsule(['run', ...options, plan, '--', '/bin/sh']);
       assert.equal(status, 78, stderr);
       assert.match(stderr, /attach against hostRoot is to be 'enforced' and is 'evident'/);
+    }
+  });
+});
+
+kernelTest('capsule run: the report does not go into the plan, by whatever name', { needs }, async () => {
+  await withPlan({}, (plan, folder) => {
+    const before = readFileSync(plan, 'utf8');
+    const soft = join(folder, 'soft');
+    symlinkSync(plan, soft);
+    for (const [report, read] of [
+      [plan, plan],
+      [`${folder}/../${basename(folder)}/plan.json`, plan],
+      [soft, plan],
+      [plan, soft],
+    ] as const) {
+      const { status, stdout, stderr } = capsule(['run', '--report', report, read, '--', '/bin/echo', 'ran']);
+      assert.equal(status, 64, stderr);
+      assert.match(stderr, /^capsule: --report \S+ is the plan itself, .*\nSee: capsule run --help\n$/);
+      assert.equal(stdout, '');
+    }
+    const hard = join(folder, 'hard');
+    linkSync(plan, hard);
+    assert.equal(capsule(['run', '--report', hard, plan, '--', '/bin/echo']).status, 64);
+    assert.equal(readFileSync(plan, 'utf8'), before);
+  });
+});
+
+kernelTest('capsule run: a directory as a standard stream is wrong usage', { needs }, async () => {
+  await withPlan({}, (plan, folder) => {
+    for (const options of [[], ['--dry-run']]) {
+      const directory = openSync(folder, 'r');
+      const arguments_ = [CAPSULE, 'run', ...options, plan, '--', '/bin/echo', 'ran'];
+      const ended = spawnSync(process.execPath, arguments_, { stdio: [directory, 'pipe', 'pipe'], encoding: 'utf8' });
+      closeSync(directory);
+      assert.equal(
+        withoutWarning(ended.stderr),
+        "capsule: standard input is a directory's descriptor, which leads out of the capsule. " +
+          'Give a file, a pipe or /dev/null instead\nSee: capsule run --help\n',
+      );
+      assert.deepEqual([ended.status, ended.stdout], [64, '']);
     }
   });
 });

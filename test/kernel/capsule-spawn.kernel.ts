@@ -7,9 +7,11 @@ import {
   Capsule,
   type CapsuleSpawnOptions,
   Jail,
+  type JailDescriptor,
   type JailEvent,
   type JailParameters,
   kernel,
+  listDescriptors,
   type SealStep,
   type SpawnedCapsule,
   spawn,
@@ -23,6 +25,7 @@ import { type KernelTestOptions, kernelTest } from '../support/kernel-test.ts';
 import { LineReader } from '../support/line-reader.ts';
 import { requireFreeBSD, requireJails, requireRelease } from '../support/requirements.ts';
 import { runShell, Shell } from '../support/shell.ts';
+import { text } from '../support/spawned.ts';
 
 const soon = () => AbortSignal.timeout(60_000);
 
@@ -149,6 +152,23 @@ kernelTest(
   },
 );
 
+kernelTest(
+  'capsule: allow.suser lets uid 0 inside raise its hard limits, and nothing else does',
+  { needs: [requireJails, requireFreeBSD, requireRelease(15.0)] },
+  async () => {
+    for (const allow of [[], ['allow.suser']]) {
+      await using capsule = await Capsule.spawn('/bin/sh', Shell.ARGUMENTS, {
+        jail: { path: '/' },
+        allow,
+        limits: { nofile: 100 },
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      const { output } = await new Shell(capsule.process).run('ulimit -H -n; ulimit -H -n 200; ulimit -H -n');
+      assert.match(output, allow.length === 0 ? /^100\n(.*\n)?100\n/ : /^100\n200\n/, allow.join());
+    }
+  },
+);
+
 capsuleTest('a bar that is not met is told before anything happens', async () => {
   const error = await refusal(sleeping({ require: { attach: 'enforced', see: { unprivileged: 'evident' } } }));
   assert.equal(error.code, 'ERR_INVALID_STATE');
@@ -212,7 +232,7 @@ capsuleTest('System V IPC: a jail keeps its own, and the rest goes where the per
       ),
     );
     assert.match(failed.message, new RegExp(`sysvmsg is ${theirs} and was to be ${expected[0]}`));
-    assert.match(failed.message, /jail \d+ is as it was$/);
+    assert.match(failed.message, /of jail \d+ every parameter that the seal sets is as it was$/);
     assert.deepEqual(jail.get(), before);
     using capsule = await plain.seal({ allow });
     assert.deepEqual(shared(jail.get(...names)), expected, JSON.stringify([parameters, allow]));
@@ -319,6 +339,93 @@ capsuleTest('configure: its error, and a process that it leaves, end the seal', 
   assert.match(error.message, /left processes in the jail, which a capsule does not hold: \d+/);
 });
 
+/** What closes a jail's descriptor behind the back of whoever seals it, and says what has its number then. */
+const CLOSINGS: [
+  string,
+  (jail: JailDescriptor, other: JailDescriptor) => { fd: number; close: () => void } | undefined,
+][] = [
+  ['close()', (jail) => void jail.close()],
+  ['closeSync()', (jail) => void closeSync(jail.fd)],
+  [
+    'a file in its place',
+    ({ fd }) => {
+      closeSync(fd);
+      const file = openSync('/dev/null', 'r');
+      return { fd: file, close: () => closeSync(file) };
+    },
+  ],
+  [
+    'another jail in its place',
+    ({ fd }, { jid }) => {
+      closeSync(fd);
+      return Jail.get(jid).open();
+    },
+  ],
+];
+
+for (const [name, closing] of CLOSINGS) {
+  for (const throws of [false, true]) {
+    const called = `${name}${throws ? ', and an error' : ''}`;
+    capsuleTest(`configure that closes the jail's descriptor is told so: ${called}`, async () => {
+      await using other = tempJail({ path: '/', 'allow.chflags': true });
+      using program = other.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+      const before = other.get();
+      let former = -1;
+      let replaced: ReturnType<typeof closing>;
+      const configure = (jail: JailDescriptor) => {
+        former = jail.fd;
+        replaced = closing(jail, other);
+        if (throws) throw new RangeError('mine');
+      };
+      const check = (error: Refusal, outcome: RegExp) => {
+        const said = throws
+          ? /^mine\n/
+          : /^options.configure closed the descriptor of jail \d+, which has to stay open/;
+        assert.match(error.message, said);
+        assert.match(error.message, outcome);
+        assert.equal(error.steps?.find(({ state }) => state === 'failed')?.name, 'configure');
+        if (replaced === undefined) return;
+        // What has the number now is as it was.
+        assert.equal(replaced.fd, former);
+        const { kind, jid } = listDescriptors().find(({ fd }) => fd === former) ?? {};
+        assert.deepEqual([kind, jid], 'jid' in replaced ? ['jail', other.jid] : ['device', undefined]);
+        replaced.close();
+      };
+      check(await refusal(sleeping({ configure })), /stopped at 'configure'; its jail \d+ and its process are gone$/);
+
+      const running = Jail.create({ path: '/' });
+      using inside = running.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+      const parameters = running.get();
+      const descriptor = running.open();
+      check(await refusal(descriptor.seal({ configure })), /stopped at 'configure'; nothing was changed$/);
+      assert.deepEqual(running.get(), parameters);
+      running.remove();
+      await inside.exited;
+      await running.removed();
+
+      assert.deepEqual(other.get(), before);
+      program.close();
+    });
+  }
+}
+
+capsuleTest("a jail's descriptor seals no other jail that has got the number", async () => {
+  const first = Jail.create({ path: '/' });
+  using descriptor = first.open();
+  first.remove();
+  await first.removed();
+  const second = Jail.create({ jid: first.jid, path: '/', 'allow.chflags': true });
+  using program = second.spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+  const before = second.get();
+  const error = await refusal(descriptor.seal());
+  assert.equal(error.code, 'ENOENT');
+  assert.match(error.message, /stopped at 'check'; nothing was changed$/);
+  assert.deepEqual(second.get(), before);
+  second.remove();
+  await program.exited;
+  await second.removed();
+});
+
 capsuleTest('an attack while the seal is under way ends it', async () => {
   const attacks: [step: string, attack: (jail: Jail) => void, message: RegExp][] = [
     ['seal', (jail) => jail.remove(), /./],
@@ -394,6 +501,40 @@ capsuleTest('every event since the seal is told, to whoever asks and when', asyn
   assert.deepEqual(await first.next(), { done: true, value: undefined });
 });
 
+capsuleTest('who leaves while he waits for the next event is let go at once', async () => {
+  await using capsule = await sleeping();
+  const events = capsule.tampering();
+  const pending = events.next();
+  assert.deepEqual(await events.return?.(), { done: true, value: undefined });
+  assert.deepEqual(await pending, { done: true, value: undefined });
+  assert.deepEqual(await events.next(), { done: true, value: undefined });
+  assert.equal(capsule.intact, true);
+  // The others go on.
+  Jail.get(capsule.jail.jid).set({ 'allow.chflags': true });
+  assert.deepEqual((await capsule.tampering({ signal: soon() }).next()).value, { type: 'set' });
+});
+
+capsuleTest('who has left keeps the program no longer', async () => {
+  const program = `
+    import(${JSON.stringify(import.meta.resolve('freebsd-capsule'))}).then(async ({ Jail }) => {
+      const jail = Jail.create({ path: '/' }, { owned: true });
+      jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore', session: true }).unref();
+      const capsule = await jail.seal();
+      for (const events of [capsule.tampering(), jail.watch()]) {
+        const pending = events.next();
+        await events.return();
+        console.log((await pending).done);
+      }
+      // Not yet garbage.
+      process.on('exit', () => console.log(capsule.intact, jail.jid > 0));
+    });`;
+  // It would go on until it is killed.
+  const signal = AbortSignal.timeout(60_000);
+  using child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'], signal });
+  assert.equal(await text(child.stdout), 'true\ntrue\ntrue true\n');
+  assert.equal((await child.exited).code, 0);
+});
+
 capsuleTest('a jail is sealed while it runs, and what it was comes back when that fails', async () => {
   await using jail = tempJail({ path: '/', 'allow.chflags': true, 'children.max': 2 });
   using program = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore', session: true });
@@ -407,7 +548,7 @@ capsuleTest('a jail is sealed while it runs, and what it was comes back when tha
     ),
   );
   assert.match(failed.message, /allow.raw_sockets is true and was to be false/);
-  assert.match(failed.message, /stopped at 'verify'; jail \d+ is as it was$/);
+  assert.match(failed.message, /stopped at 'verify'; of jail \d+ every parameter that the seal sets is as it was$/);
   assert.deepEqual(states(failed), ['check: done', 'configure: left', 'seal: done', 'watch: done', 'verify: failed']);
   assert.deepEqual(jail.get(), before);
 
@@ -566,6 +707,64 @@ capsuleTest(
         new RegExp(`^(EMFILE|ENFILE) (check|create|start) ${kernel.kind === 'freebsd' ? others : 0}$`),
         failures.join(),
       );
+  },
+  { timeoutMs: 240_000 },
+);
+
+capsuleTest(
+  'Jail#seal without descriptors to spare: an error with its steps, and the jail is as it was',
+  async () => {
+    const outcome = await childOutcome(
+      async ({ Jail, listDescriptors }) => {
+        const { closeSync, openSync } = process.getBuiltinModule('node:fs');
+        const jail = Jail.create({ path: '/', 'allow.chflags': true });
+        const program = jail.spawn('/bin/sleep', ['600'], { stdio: 'ignore', session: true });
+        const { isDeepStrictEqual } = process.getBuiltinModule('node:util');
+        const theirs = () => listDescriptors().filter(({ owner }) => owner !== 'runtime').length;
+        const before = jail.get();
+        const held: number[] = [];
+        try {
+          for (;;) held.push(openSync('/dev/null', 'r'));
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'EMFILE') throw error;
+        }
+        const failures: string[] = [];
+        try {
+          for (;;) {
+            const open = theirs();
+            try {
+              (await jail.seal()).close();
+              break;
+            } catch (error) {
+              const { code, steps = [] } = error as NodeJS.ErrnoException & {
+                steps?: { name: string; state: string }[];
+              };
+              const states = steps.map(({ name, state }) => `${name} ${state}`).join();
+              const same = isDeepStrictEqual(jail.get(), before) && theirs() === open;
+              failures.push(`${code} ${states} ${same ? 'as it was' : 'NOT as it was'}`);
+              closeSync(held.pop() as number);
+            }
+          }
+          return { failures, sealed: jail.get('securelevel').securelevel };
+        } finally {
+          jail.remove();
+          program.close();
+        }
+      },
+      { timeoutMs: 120_000, runtime: '/bin/sh', execArgv: ['-c', 'ulimit -n 128; exec "$0" "$@"', process.execPath] },
+    );
+    assert.equal(outcome.error, undefined, JSON.stringify(outcome.error));
+    const { failures = [], sealed } = outcome.result ?? {};
+    assert.equal(sealed, 3);
+    assert.ok(failures.length > 0);
+    const steps = 'configure (left|not begun),seal (failed|not begun),watch not begun,verify not begun';
+    for (const failure of failures) {
+      assert.match(
+        failure,
+        new RegExp(`^(EMFILE|ENFILE) check (done|failed),${steps} as it was$`),
+        failures.join('\n'),
+      );
+    }
   },
   { timeoutMs: 240_000 },
 );

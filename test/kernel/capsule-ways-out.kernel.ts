@@ -131,22 +131,26 @@ kernelTest(
 );
 
 kernelTest(
-  'capsule ways out: seal({ jail }) closes its own descriptor, refuses directories, and others serve for nothing',
+  'capsule ways out: seal({ jail }) closes its own descriptor, and refuses directories, other jails and processes',
   { needs: [requireJails, requireRelease(15.0)] },
   async () => {
-    const outcome = await childOutcome(async ({ Jail, listDescriptors, seal }) => {
+    const outcome = await childOutcome(async ({ Jail, listDescriptors, seal, spawn }) => {
       const { closeSync, openSync } = process.getBuiltinModule('node:fs');
       const code = (error: unknown) => (error as NodeJS.ErrnoException).code;
       const etc = openSync('/etc', 'r');
       const withDirectory = await seal({ jail: { path: '/' } }).then(() => 'sealed', code);
       closeSync(etc);
+      // Closing either would end it, from inside as well.
       const other = Jail.create({ path: '/' }, { owned: true });
+      const withJail = await seal({ jail: { path: '/' } }).then(() => 'sealed', code);
+      await other[Symbol.asyncDispose]();
+      const child = spawn('/bin/sleep', ['600'], { stdio: 'ignore' });
+      const withProcess = await seal({ jail: { path: '/' } }).then(() => 'sealed', code);
+      child.close();
       const { report } = await seal({ jail: { path: '/' } });
       const attempts = [
-        () => other.get('path'),
-        () => other.set({ 'allow.raw_sockets': true }),
-        () => other.attach(),
         () => Jail.get(report.jail?.jid ?? 0),
+        () => Jail.current()?.set({ 'allow.raw_sockets': true }),
       ].map((attempt) => {
         try {
           attempt();
@@ -155,13 +159,19 @@ kernelTest(
           return code(error);
         }
       });
-      const own = listDescriptors().filter(({ kind, jid }) => kind === 'jail' && jid === report.jail?.jid).length;
+      const jails = listDescriptors().filter(({ kind }) => kind === 'jail').length;
       const directories = listDescriptors().filter(({ kind }) => kind === 'directory').length;
-      return { withDirectory, attempts, own, directories };
+      return { withDirectory, withJail, withProcess, attempts, jails, directories };
     });
     assert.equal(outcome.error, undefined, JSON.stringify(outcome.error));
     const { attempts = [], ...rest } = outcome.result ?? {};
-    assert.deepEqual(rest, { withDirectory: 'EPERM', own: 0, directories: 0 });
+    assert.deepEqual(rest, {
+      withDirectory: 'EPERM',
+      withJail: 'ERR_INVALID_STATE',
+      withProcess: 'ERR_INVALID_STATE',
+      jails: 0,
+      directories: 0,
+    });
     for (const attempt of attempts) assert.match(String(attempt), /^(ECAPMODE|EPERM|ERR_INVALID_STATE|ENOENT)$/);
   },
 );
