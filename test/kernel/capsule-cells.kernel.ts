@@ -648,18 +648,15 @@ async function untilGone(target: Target): Promise<void> {
   assert.fail(`jail ${target.jid} or process ${target.pid} is still there`);
 }
 
-/** A program that has itself traced by its parent, if it may, and stops. */
+/** A program that has itself traced by its parent, if it may, and stops, once it is told to. */
 class TraceMe implements Disposable {
   readonly #directory = temporaryDirectory();
   readonly #lines = join(this.#directory.path, 'lines');
-  readonly command = `${attempts} < ${this.#lines}`;
+  readonly command = `until test -s ${this.#lines}; do sleep 0.1; done; exec ${attempts} < ${this.#lines}`;
 
-  constructor() {
-    writeFileSync(this.#lines, 'm 0\ns 0\n');
-  }
-
-  /** Waits until it has stopped. Returns its number. */
+  /** Tells it, and waits until it has stopped. Returns its number. */
   async stopped(jid: number): Promise<number> {
+    writeFileSync(this.#lines, 'm 0\ns 0\n');
     const { output } = await run(
       `until ps -o pid= -o state= -o comm= -J ${jid} | grep 'T.*attempts'; do sleep 0.1; done`,
     );
@@ -708,7 +705,7 @@ for (const [way, call] of [
       using victim = await Apart.supervised(spawn, {
         way: call,
         // Away from the session, deaf to what can be ignored, in the background twice, and stopped for a tracer.
-        command: `trap '' HUP INT TERM; daemon -f sleep 6543; (sleep 6543 &) ; exec ${trace.command}`,
+        command: `trap '' HUP INT TERM; daemon -f sleep 6543; (sleep 6543 &) ; ${trace.command}`,
         options: { jail: { path: '/' }, allow: ['allow.suser'] },
       });
       await run('while [ $(pgrep -f "sleep 654[3]" | wc -l) -lt 2 ]; do sleep 0.1; done');
@@ -744,7 +741,7 @@ for (const [way, call] of [
       using victim = await Apart.supervised(below, {
         way: call,
         // Its own parent is gone by then.
-        command: `( (sleep 1; exec ${trace.command}) & ); exec sleep 600`,
+        command: `( (${trace.command}) & ); exec sleep 600`,
         options: { jail: { path: '/' } },
       });
       await play.cell(victim, 'outlive', 'inside', async () => {
