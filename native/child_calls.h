@@ -16,8 +16,8 @@
 
 namespace child_calls {
 
-// Whether Start's child can run in the memory of the parent, which stands still
-// until it executes or exits: pdrfork(2) with RFSPAWN, since 15.1.
+// Whether there is pdrfork(2), since 15.1. By its RFSPAWN Start's child can run in
+// the memory of the parent, which stands still until it executes or exits.
 bool CanShareMemory();
 
 enum class Birth {

@@ -595,7 +595,8 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   if (EventThread::Of(env) == nullptr) return {};
 
   int fd = -1;
-  const char* starting = birth == Birth::kSharing ? "pdrfork" : "pdfork";
+  const bool by_pdrfork = birth != Birth::kCopy && child_calls::CanShareMemory();
+  const char* starting = by_pdrfork ? "pdrfork" : "pdfork";
   const pid_t pid = child_calls::Start(&fd, daemon ? PD_DAEMON : 0, birth, RunChild, &order);
   if (pid < 0) {
     ThrowSystemError(env, errno, starting);

@@ -300,11 +300,11 @@ export class Jail {
    * 1. `check`: every argument, the jail, and the grades that `require` asks for, as they are to be. Nothing was changed.
    * 2. `configure`: the callback. What it did stays.
    * 3. `seal`: the kernel reports every attachment from here on; the jail must have a process, because a sealed one ends
-   *    with the last, and no jails of its own; no process may have the descriptor of a jail or of a process outside, or a
-   *    directory or a device that is not under the jail's root (a terminal is graded instead: `signal` against `inside` is
-   *    open then). Then the one call. From here on a failure puts back every parameter that the seal sets; the message lists
-   *    those that the kernel did not take back. Whoever is inside can have raised `kern.securelevel`, or the last process can have ended,
-   *    and the jail with it.
+   *    with the last, and no jails of its own; no process may be traced (ptrace(2), ktrace(2)), or have the
+   *    descriptor of a jail or of a process outside, or a directory or a device that is not under the jail's root (a terminal
+   *    is graded instead: `signal` against `inside` is open then). Then the one call. From here on a failure puts back every
+   *    parameter that the seal sets; the message lists those that the kernel did not take back. Whoever is inside can have
+   *    raised `kern.securelevel`, or the last process can have ended, and the jail with it.
    * 4. `watch`: the kernel reports every change from here on.
    * 5. `verify`: each parameter is read back, those that the seal leaves are as they were before it, and nothing leads out
    *    still; then the grades, and what `require` asks for.
@@ -313,8 +313,8 @@ export class Jail {
    *
    * @throws argument errors; `ENOENT` when the jail is gone or dying; `EPERM` when not root, or for what the jail of this
    * process does not have itself; `ERR_INVALID_STATE` when this program has it sealed already or is about to, when it has no
-   * process or has jails in it, when something leads out of it, when the bar of `require` is not met, when somebody interferes; `EMFILE`; `ENOSYS` before
-   * FreeBSD 15.0
+   * process or has jails in it, when something leads out of it or a process is traced, when the bar of `require` is not met,
+   * when somebody interferes; `EMFILE`; `ENOSYS` before FreeBSD 15.0
    * @see [jail_set(2)](https://man.freebsd.org/cgi/man.cgi?query=jail_set&sektion=2)
    *
    * @example
