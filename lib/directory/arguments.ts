@@ -117,16 +117,14 @@ export function checkFlags(value: unknown, byDefault: string): number {
   return number;
 }
 
-/** Returns a file mode, given as a number or as octal digits. */
-export function checkMode(value: unknown, byDefault: number, name = 'mode'): number {
-  const mode = value ?? byDefault;
-  if (typeof mode === 'string') {
-    if (!/^[0-7]+$/.test(mode)) {
-      throw invalidArgValue(name, mode, 'must be a 32-bit unsigned integer or an octal string');
-    }
-    return Number.parseInt(mode, 8);
+/** Returns a file mode, given as a number or as octal digits; without a default there has to be one. */
+export function checkMode(value: unknown, byDefault?: number): number {
+  const given = value ?? byDefault ?? value;
+  if (typeof given === 'string' && !/^[0-7]+$/.test(given)) {
+    throw invalidArgValue('mode', given, 'must be a 32-bit unsigned integer or an octal string');
   }
-  checkInteger(name, mode, 0, 2 ** 32 - 1);
+  const mode = typeof given === 'string' ? Number.parseInt(given, 8) : given;
+  checkInteger('mode', mode, 0, 2 ** 32 - 1);
   return mode;
 }
 

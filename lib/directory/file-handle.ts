@@ -217,7 +217,8 @@ export class FileHandle implements AsyncDisposable {
 
   /** fchmod(2). */
   chmod(mode: number | string): Promise<void> {
-    return this.#file.during('fchmod', (fd) => promised((done) => fs.fchmod(fd, checkMode(mode, 0), done)));
+    // The bits that the kernel looks at: Node ends the process for a mode of 2 ** 31 or more.
+    return this.#file.during('fchmod', (fd) => promised((done) => fs.fchmod(fd, checkMode(mode) & 0o7777, done)));
   }
 
   /** fchown(2). */

@@ -434,8 +434,7 @@ export function readLinkVerb(path: unknown, options: unknown): Verb<string | Buf
 
 export function chmodVerb(path: unknown, mode: unknown): Verb<void> {
   const checked = checkPath(path, 'chmod');
-  if (mode === undefined || mode === null) throw invalidArgType('mode', 'of type number or string', mode);
-  const permissions = checkMode(mode, 0);
+  const permissions = checkMode(mode);
   return {
     syscall: 'chmod',
     needs: ['fchmodat'],

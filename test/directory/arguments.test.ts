@@ -31,6 +31,15 @@ test.each(VERBS)('%s takes a path that is one', (verb) => {
   expect(openDescriptors()).toEqual(before);
 });
 
+// A Buffer can be made of an array: it would pass for a path, or fail with an error of the language's own.
+test.each(['createReadStream', 'createWriteStream'])('%s takes a path that is one', (verb) => {
+  const before = openDescriptors();
+  for (const value of [...NO_PATH, [[0n]], [102, 105, 108, 101], new Uint16Array(4)]) {
+    expect(caught(() => call(verb, value)).code).toBe('ERR_INVALID_ARG_TYPE');
+  }
+  expect(openDescriptors()).toEqual(before);
+});
+
 test('asynchronous verbs reject and do not throw', async () => {
   for (const value of NO_PATH) {
     const promise = directory.readFile(value as string);
@@ -45,6 +54,7 @@ describe('options are those of node:fs, and so are complaints about them', () =>
     ['flag', () => call('readFileSync', 'file', { flag: 'q' }), () => fs.readFileSync(path, { flag: 'q' } as never)],
     ['mode', () => call('mkdirSync', 'd', { mode: '9' }), () => fs.mkdirSync(`${path}d`, { mode: '9' })],
     ['mode', () => call('mkdirSync', 'd', { mode: -1 }), () => fs.mkdirSync(`${path}d`, { mode: -1 })],
+    ['mode', () => call('mkdirSync', 'd', { mode: '7'.repeat(20) }), () => fs.mkdirSync('', { mode: '7'.repeat(20) })],
     ['data', () => call('writeFileSync', 'file', {}), () => fs.writeFileSync(path, {} as never)],
     ['recursive', () => call('rmSync', 'file', { recursive: 1 }), () => fs.rmSync(path, { recursive: 1 } as never)],
     ['time', () => call('utimesSync', 'file', {}, 1), () => fs.utimesSync(path, {} as never, 1)],
@@ -58,6 +68,24 @@ describe('options are those of node:fs, and so are complaints about them', () =>
   test('a key that nobody knows is let pass', () => {
     expect(call('readFileSync', 'file', { encoding: 'utf8', unknown: 1 })).toBe('x');
   });
+});
+
+test('a file is given the permissions of any mode that is one', async () => {
+  await using handle = await directory.open('modes', 'w');
+  // The first of them ends a process of Node that hands it to fs.fchmod().
+  for (const mode of [2 ** 31 + 0o640, 2 ** 32 - 0o10000 + 0o4751, '0100604', 0o600]) {
+    await handle.chmod(mode);
+    expect((await handle.stat()).mode & 0o7777).toBe((typeof mode === 'number' ? mode : 0o604) & 0o7777);
+  }
+  for (const mode of [undefined, null, {}, true]) {
+    await expect(handle.chmod(mode as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    await expect(directory.chmod('modes', mode as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+  }
+  for (const mode of [-1, 2 ** 32, 0.5, '7'.repeat(20)]) {
+    await expect(handle.chmod(mode)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+    await expect(directory.chmod('modes', mode)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+  }
+  expect(fs.statSync(`${temporary.path}/modes`).mode & 0o7777).toBe(0o600);
 });
 
 test('Directory.open checks before it opens, and closes what it cannot limit', () => {

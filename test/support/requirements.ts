@@ -9,11 +9,10 @@ import { fileURLToPath } from 'node:url';
 import { kernel } from 'freebsd-capsule';
 import { compiled } from './compiled.ts';
 
-/** 'audit' and 'tidy' are checks of `npm run check` and no tests. */
-export type Tier = 'kernel' | 'privileged' | 'unprivileged' | 'bun' | 'audit' | 'tidy';
+// 'history' is that of all commits, which an archive has not; 'audit' and 'tidy' are checks of `npm run check` and no tests.
+const TIERS = ['kernel', 'privileged', 'unprivileged', 'bun', 'history', 'audit', 'tidy'] as const;
+export type Tier = (typeof TIERS)[number];
 export type Runtime = 'node' | 'bun';
-
-const TIERS: readonly string[] = ['kernel', 'privileged', 'unprivileged', 'bun', 'audit', 'tidy'] satisfies Tier[];
 
 export interface Requirement {
   /** The tier that this opens; without one, a skip is never a failure. */
@@ -140,7 +139,8 @@ export function promisedTiers(value = process.env.CAPSULE_REQUIRE ?? ''): Tier[]
   const tiers = names.filter((name) => name !== '');
   for (const name of tiers) {
     // A misspelt promise would be none.
-    if (!TIERS.includes(name)) throw new Error(`CAPSULE_REQUIRE: '${name}' is not one of ${TIERS.join(', ')}`);
+    if (!(TIERS as readonly string[]).includes(name))
+      throw new Error(`CAPSULE_REQUIRE: '${name}' is not one of ${TIERS.join(', ')}`);
   }
   return tiers as Tier[];
 }
