@@ -1,6 +1,6 @@
 import type { JailValue } from '../jail/parameter-types.ts';
 import type { CapsulePlan } from './capsule-plan.ts';
-import { DEFAULT_SECURELEVEL } from './jail-seal.ts';
+import { addressesOf, DEFAULT_SECURELEVEL } from './jail-seal.ts';
 import { gradeCapsule, type PropertyTable } from './properties.ts';
 
 const TAMPERING = 'allow.unprivileged_parent_tampering';
@@ -36,6 +36,7 @@ export function attainableGrades({
     nested: false,
     terminals: [],
     possibleTracers: [],
+    sockets: capabilityMode ? [] : addressesOf(new Map(Object.entries(jail))),
     alsoAt: [],
     closedDirectory: 'a directory above it',
     allDevices: false,

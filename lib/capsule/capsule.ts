@@ -188,7 +188,8 @@ export class Capsule<Names extends string = string> implements Disposable, Async
 
   /**
    * Closes, and waits until the jail of `Capsule.spawn` is gone, for 20 seconds at most: a program inside can keep its jail
-   * dying by a call of which the kernel keeps the credentials, and before 15.1 by being traced.
+   * dying by a call of which the kernel keeps the credentials, its processes by TCP sockets that linger, and before 15.1 by
+   * being traced.
    *
    * @throws `TimeoutError`, a DOMException, when it is not gone by then
    */

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { native } from '../binding.ts';
 import { checkInteger, invalidArgType, invalidArgValue, invalidState } from '../errors.ts';
 import { inJail, type JailKey, readJail, updateJail } from '../jail/calls.ts';
-import { isJailed } from '../jail/jail.ts';
+import { isJailed, Jail } from '../jail/jail.ts';
 import { jailParameters } from '../jail/parameter-table.ts';
 import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
 import { encodeParameters } from '../jail/parameters.ts';
@@ -358,11 +358,11 @@ function waysOf(pid: number): ReturnType<ReturnType<typeof native>['processReach
 
 const OTHERS_SEARCH = 0o011;
 
-/** The nearest directory, from a jail's root upwards, that nobody but root may search. */
-function closedDirectoryAbove(root: string): string | undefined {
+/** The nearest directory, from a jail's root upwards, that nobody but root may search, and its mode. */
+function closedDirectoryAbove(root: string): readonly [path: string, mode: number] | undefined {
   for (let path = root; ; path = dirname(path)) {
     const { uid, mode } = statSync(path);
-    if (uid === 0 && (mode & OTHERS_SEARCH) === 0) return `${path} (mode ${(mode & 0o777).toString(8)}, root's)`;
+    if (uid === 0 && (mode & OTHERS_SEARCH) === 0) return [path, mode & 0o777];
     if (path === dirname(path)) return undefined;
   }
 }
@@ -401,7 +401,38 @@ function hasAllDevices(root: string): boolean {
   return statSync(join(root, 'dev/mem'), { throwIfNoEntry: false }) !== undefined;
 }
 
-/** What there is to know of the files of a jail. */
-export function fileFacts(root: string): Pick<Facts, 'closedDirectory' | 'allDevices' | 'alsoAt'> {
-  return { closedDirectory: closedDirectoryAbove(root), allDevices: hasAllDevices(root), alsoAt: placesBesides(root) };
+/** The other jails whose processes begin behind a closed directory, on the way to a jail's root or in it. */
+function jailsBehind(closed: string, root: string, own: number | undefined): string[] {
+  return Jail.list()
+    .filter(({ jid }) => jid !== own)
+    .map((jail) => [jail.jid, jail.get('path').path] as const)
+    .filter(([, path]) => isAt(path, closed) && (isAt(path, root) || isAt(root, path)))
+    .map(([jid, path]) => `jail ${jid} (${path})`);
+}
+
+/**
+ * What there is to know of the files of a jail.
+ *
+ * @param jid its number, once it has one
+ */
+export function fileFacts(root: string, jid?: number): Pick<Facts, 'closedDirectory' | 'allDevices' | 'alsoAt'> {
+  const [path, mode] = closedDirectoryAbove(root) ?? [];
+  return {
+    closedDirectory: path === undefined ? undefined : `${path} (mode ${mode?.toString(8)}, root's)`,
+    allDevices: hasAllDevices(root),
+    alsoAt: [...placesBesides(root), ...(path === undefined ? [] : jailsBehind(path, root, jid))],
+  };
+}
+
+/** How processes of a jail with these parameters can have TCP sockets with others. */
+export function addressesOf(parameters: ReadonlyMap<string, unknown>): string[] {
+  const shown = (name: string) => `${name}=${String(parameters.get(name))}`;
+  return [
+    ...(parameters.get('vnet') === 'new' ? [shown('vnet')] : []),
+    ...['ip4', 'ip6'].flatMap((name) => {
+      const addresses = parameters.get(`${name}.addr`) ?? [];
+      const some = Array.isArray(addresses) ? addresses.length > 0 : addresses !== '';
+      return [...(parameters.get(name) === 'inherit' ? [shown(name)] : []), ...(some ? [shown(`${name}.addr`)] : [])];
+    }),
+  ];
 }

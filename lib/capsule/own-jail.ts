@@ -95,6 +95,7 @@ export class OwnJail implements Disposable {
       owned: false,
       // Nobody's end is waited for, and in capability mode nobody traces.
       possibleTracers: [],
+      sockets: [],
       // The last step of the seal, without which there is no capsule.
       capabilityMode: true,
       ...fileFacts(this.#root),

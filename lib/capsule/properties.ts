@@ -10,10 +10,12 @@ import type { JailValue } from '../jail/parameter-types.ts';
  *
  * `'unseal'`: nobody takes back what the seal made one-way: its secure level, that it makes no jails, that it ends with its
  * processes. `'attach'`: no process from outside enters. `'see'`, `'signal'`, `'debug'`, `'reschedule'`: no process does it
- * to another across the jail's border; for the adversary inside, to one outside. Of `'signal'` one thing is excepted: SIGIO
+ * to another across the jail's border; for the adversary inside, to one outside. `'reschedule'` is to set priority, class or
+ * processors; what whoever is said to own a shared mutex with priority inheritance is lent while another waits for it
+ * (_umtx_op(2), for any thread of the machine and in capability mode too) is excepted. Of `'signal'` one thing is excepted: SIGIO
  * and SIGURG to whoever was made the owner of a descriptor (F_SETOWN) while both were in one session, which outlasts the
- * session; for a program of `Capsule.spawn` that is the moment between fork and setsid(2). `'weaken'`: nobody gives it a permission,
- * or a wider view. `'fileSystem'`: no file is reached across the border of its root directory. `'outlive'`: no process of
+ * session; for a program of `Capsule.spawn` that is the moment between fork and setsid(2). `'weaken'`: nobody gives it a permission
+ * or a wider view by a parameter of the jail; what is mounted in it is not looked at. `'fileSystem'`: no file is reached across the border of its root directory. `'outlive'`: no process of
  * it is left when its supervisor is gone, nor a jail that anybody could enter.
  */
 export type Property =
@@ -94,9 +96,14 @@ export interface Facts {
   readonly owned: boolean;
   /** The processes outside, but this one and init(8), that one inside could have itself traced by. */
   readonly possibleTracers: readonly string[];
+  /** TCP sockets that its processes can have with others, by addresses or given: the kernel waits for them (SO_LINGER). */
+  readonly sockets: readonly string[];
   /** A directory at or above its root that none but root may search; undefined when there is none. */
   readonly closedDirectory: string | undefined;
-  /** Where else files under its root have names: what is mounted there from elsewhere, and what shows it elsewhere. */
+  /**
+   * Where else files under its root have names: what is mounted there from elsewhere, what shows it elsewhere, and jails
+   * whose roots are behind that directory too.
+   */
   readonly alsoAt: readonly string[];
   /** Whether its /dev has the machine's memory and disks. */
   readonly allDevices: boolean;
@@ -115,6 +122,7 @@ export function gradeCapsule(facts: Facts): PropertyTable {
     terminals,
     owned,
     possibleTracers,
+    sockets,
     closedDirectory,
     alsoAt,
     allDevices,
@@ -142,7 +150,7 @@ export function gradeCapsule(facts: Facts): PropertyTable {
   const outer = (around: Cell): Cell =>
     nested
       ? { ...around, value: `${jailed}, ${around.value}` }
-      : cell('enforced', 'no jail is around it, and root of any other does not see it (ESRCH, ENOENT)', jailed);
+      : cell('enforced', 'no jail is around it, and root of any other does not find it (ESRCH, ENOENT)', jailed);
   const evident = (how: string, value: string): Cell =>
     cell('evident', `${how}; told by tampering(), unless whoever does it stops the supervisor first`, value);
   const bearer = 'EPERM without root, or a descriptor of the jail that root opened';
@@ -168,7 +176,12 @@ export function gradeCapsule(facts: Facts): PropertyTable {
   const ownership = `${owned ? 'JAIL_OWN_DESC' : 'no owner'}, ${said('persist')}`;
   const parents = `parents and reapers: ${tracers.length === 0 ? 'init(8) or the supervisor' : tracers.join('; ')}`;
   const debugging = said('allow.unprivileged_proc_debug', 'securelevel');
-  const tied = `${ownership}, ${capabilityMode ? 'cap_getmode=1' : `${debugging}, ${parents}`}`;
+  const connections = `TCP: ${sockets.length === 0 ? 'none' : sockets.join(', ')}`;
+  const tied = `${ownership}, ${capabilityMode ? 'cap_getmode=1' : `${debugging}, ${parents}`}, ${connections}`;
+  // Another process's existence, and no more: nobody asks whether the two are in one jail.
+  const existence =
+    'whether a process exists, and no more: fcntl(2) F_SETOWN tells, in capability mode too; of descendants of the same ' +
+    'reaper procctl(2) PROC_REAP_GETPIDS';
   const ends = 'JAIL_OWN_DESC: the end of the supervisor removes the jail';
   const unowned = 'nobody owns the jail';
   const givenAway = 'ptrace(2) of the supervisor, whose descriptor can be given away';
@@ -195,14 +208,9 @@ export function gradeCapsule(facts: Facts): PropertyTable {
       hostRoot: evident('jail_attach(2)', within),
     },
     see: {
-      inside: cell(
-        'open',
-        'whether a process exists, and no more: fcntl(2) F_SETOWN tells, in capability mode too; of descendants of the same ' +
-          'reaper procctl(2) PROC_REAP_GETPIDS',
-        within,
-      ),
+      inside: cell('open', existence, within),
       unprivileged: cell('open', 'jail_get(2) and, while security.bsd.see_jail_proc is 1, kern.proc', said('name')),
-      outerRoot: outer(cell('open', 'kern.proc', within)),
+      outerRoot: cell('open', nested ? 'kern.proc' : existence, `${jailed}, ${within}`),
       hostRoot: cell('open', 'kern.proc', within),
     },
     signal: {
@@ -298,12 +306,18 @@ export function gradeCapsule(facts: Facts): PropertyTable {
         ? cell('open', unowned, ownership)
         : mayTrace
           ? cell('open', 'two processes that trace each other (ptrace(2)), and that no signal ends', tied)
-          : when(
-              tracers.length === 0,
-              `${ends}; SIGKILL ends its processes, since nobody outside that goes on could trace one (PT_TRACE_ME)`,
-              'a process that has itself traced (PT_TRACE_ME) by one outside ends with that one, and not before',
-              tied,
-            ),
+          : tracers.length > 0
+            ? cell(
+                'open',
+                'a process that has itself traced (PT_TRACE_ME) by one outside ends with that one, and not before',
+                tied,
+              )
+            : when(
+                sockets.length === 0,
+                `${ends}; SIGKILL ends its processes: nobody outside goes on that could trace one, and none has TCP sockets`,
+                'TCP sockets with unsent data that are told to linger (SO_LINGER): a killed process waits for each, for hours',
+                tied,
+              ),
       unprivileged: when(owned, ends, unowned, ownership),
       outerRoot: owned ? outer(cell('open', givenAway, ownership)) : cell('open', unowned, ownership),
       hostRoot: cell('open', owned ? givenAway : unowned, ownership),

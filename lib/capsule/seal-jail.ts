@@ -129,7 +129,8 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
         capabilityMode: false,
         owned: 'owned' in target && target.owned,
         possibleTracers: possibleTracers(jid),
-        ...fileFacts(parameters.get('path') as string),
+        sockets: ['sockets that its processes have from before are not looked for'],
+        ...fileFacts(parameters.get('path') as string, jid),
       });
     };
     const { path, name } = descriptor.get('path', 'name');

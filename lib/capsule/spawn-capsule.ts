@@ -1,3 +1,4 @@
+import { abortError } from '../abort-error.ts';
 import { native } from '../binding.ts';
 import { type FcntlCommand, fcntlMask } from '../capsicum/fcntls.ts';
 import { isSandboxed } from '../capsicum/mode.ts';
@@ -6,7 +7,7 @@ import { type DescriptorLike, toFd } from '../descriptor.ts';
 import { checkObject, invalidArgType, invalidArgValue, invalidState } from '../errors.ts';
 import { requireFreeBSD15 } from '../jail/calls.ts';
 import { isJailed } from '../jail/jail.ts';
-import { checkOpen, closeOwn, createOwned, type JailDescriptor } from '../jail/jail-descriptor.ts';
+import { checkOpen, closeOwn, createOwned, type JailDescriptor, openDescriptor } from '../jail/jail-descriptor.ts';
 import type { JailParameters, JailValue } from '../jail/parameter-types.ts';
 import { encodeParameters } from '../jail/parameters.ts';
 import type { CheckedDescriptors } from '../process/child-descriptors.ts';
@@ -16,6 +17,7 @@ import { Capsule, type SpawnedCapsule } from './capsule.ts';
 import { Evidence } from './evidence.ts';
 import { type DescriptorInfo, listDescriptors } from './inventory.ts';
 import {
+  addressesOf,
   checkJailSeal,
   checkLeft,
   checkUnsealed,
@@ -78,10 +80,10 @@ export interface Order {
   readonly capabilityMode: boolean;
   readonly configure: ((jail: JailDescriptor) => unknown) | undefined;
   /**
-   * What `spawn()` is asked, once the jail has a descriptor, and the terminals among the descriptors. Checks these again:
-   * some may be others by now.
+   * What `spawn()` is asked, once the jail has a descriptor, and what of the descriptors a grade is about. Checks these
+   * again: some may be others by now.
    */
-  spawn(jail: JailDescriptor): readonly [CheckedSpawn, terminals: readonly string[]];
+  spawn(jail: JailDescriptor): readonly [CheckedSpawn, Given];
 }
 
 const READING: readonly Right[] = ['read', 'mmap_r'];
@@ -98,6 +100,8 @@ function rightsOf(access: DescriptorInfo['access']): Rights {
 interface Given {
   readonly descriptors: CheckedDescriptors;
   readonly terminals: readonly string[];
+  /** What can be, or accept, a TCP connection. */
+  readonly sockets: readonly string[];
 }
 
 /**
@@ -107,6 +111,7 @@ interface Given {
 function checkDescriptors({ descriptors, file }: CheckedSpawn): Given {
   const open = new Map(listDescriptors().map((descriptor) => [descriptor.fd, descriptor]));
   const terminals: string[] = [];
+  const sockets: string[] = [];
   const check = (name: string, fd: number): DescriptorInfo | undefined => {
     const descriptor = open.get(fd);
     // Whoever uses it gets EBADF.
@@ -114,6 +119,7 @@ function checkDescriptors({ descriptors, file }: CheckedSpawn): Given {
     const why = whyNotInside(descriptor);
     if (why !== undefined) throw invalidArgValue(name, fd, why);
     if (descriptor.kind === 'tty') terminals.push(`${name}: ${descriptor.path ?? fd}`);
+    if (descriptor.kind === 'tcp' || descriptor.kind === 'socket') sockets.push(name);
     return descriptor;
   };
   const limited = new Map(descriptors);
@@ -127,7 +133,7 @@ function checkDescriptors({ descriptors, file }: CheckedSpawn): Given {
     limited.set(target, { fd, limits: { rights, ioctls: [], fcntls } });
   }
   if (typeof file === 'number') check('file', file);
-  return { descriptors: limited, terminals };
+  return { descriptors: limited, terminals, sockets };
 }
 
 /** What has a path, and harms when it is opened again. */
@@ -167,11 +173,17 @@ export function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOp
   if (isSandboxed()) throw invalidState('In capability mode no jail can be made');
   checkUnsealed('options.jail', parameters);
   encodeParameters(parameters, 'options.jail', true);
-  const { terminals } = checkDescriptors(checked);
+  if (checked.signal?.aborted) throw abortError(checked.signal);
+  const given = checkDescriptors(checked);
   const sealed = sealedValues(checkJailSeal('options', { allow, securelevel }));
   const { path = '/' } = parameters;
   requireGrades(
-    gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), path, checked.capabilityMode, terminals),
+    gradesOf(new Map<string, JailValue>([...sealed, ['path', path]]), {
+      root: path,
+      capabilityMode: checked.capabilityMode,
+      terminals: given.terminals,
+      sockets: socketsOf(new Map(Object.entries(parameters)), given.sockets, checked.capabilityMode),
+    }),
     requirements,
   );
   return {
@@ -182,8 +194,8 @@ export function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOp
     capabilityMode: checked.capabilityMode,
     configure,
     spawn: (jail) => {
-      const { descriptors, terminals } = checkDescriptors(checked);
-      return [{ ...checked, descriptors, jail: { fd: jail.fd } }, terminals];
+      const given = checkDescriptors(checked);
+      return [{ ...checked, descriptors: given.descriptors, jail: { fd: jail.fd } }, given];
     },
   };
 }
@@ -192,11 +204,13 @@ export function checkOrder(file: unknown, args: unknown, options: CapsuleSpawnOp
 class Making {
   jail: JailDescriptor | undefined;
   held: HeldProcess | undefined;
+  watched: JailDescriptor | undefined;
   readonly evidence = new Evidence();
 
   /** Undoes it, and says how far that came. */
   async undo(): Promise<string> {
     this.evidence[Symbol.dispose]();
+    if (this.watched !== undefined) closeOwn(this.watched);
     this.held?.[Symbol.dispose]();
     this.held?.process.close();
     const { jail } = this;
@@ -215,27 +229,40 @@ class Making {
 /** How long is waited for what the kernel does at once. */
 const GIVE_UP_MS = 20_000;
 
+/** How the program can come by TCP connections. In capability mode it makes none to an address. */
+function socketsOf(
+  parameters: ReadonlyMap<string, unknown>,
+  given: readonly string[],
+  capabilityMode: boolean,
+): readonly string[] {
+  return capabilityMode ? given : [...addressesOf(parameters), ...given];
+}
+
+/** What is known of one capsule; the last three once there are such. */
+interface Found extends Pick<Facts, 'capabilityMode' | 'terminals' | 'sockets'> {
+  readonly root: string;
+  readonly processes?: readonly number[];
+  readonly tracers?: readonly string[];
+  readonly jid?: number;
+}
+
 function gradesOf(
   parameters: ReadonlyMap<string, JailValue>,
-  root: string,
-  capabilityMode: boolean,
-  terminals: readonly string[],
-  processes?: readonly number[],
-  tracers: readonly string[] = [],
+  { root, capabilityMode, terminals, sockets, processes, tracers = [], jid }: Found,
 ): PropertyTable {
-  const facts: Facts = {
+  return gradeCapsule({
     parameters,
     processes,
     terminals,
+    sockets,
     nested: isJailed(),
     untraceable: true,
     capabilityMode,
     ownSessions: true,
     owned: true,
     possibleTracers: tracers,
-    ...fileFacts(root),
-  };
-  return gradeCapsule(facts);
+    ...fileFacts(root, jid),
+  });
 }
 
 /** Waits for the report of the child's own attachment, and throws for any other. */
@@ -290,7 +317,10 @@ export async function spawnCapsule(
     const whole = readWhole(key, jid);
 
     steps.begin('start');
-    evidence.watch('jaildesc', jail.fd, ['attach', 'child', 'remove']);
+    // Of its own: the caller may close his, which is an end of the jail to be told of.
+    const watched = openDescriptor({ jid }, {});
+    making.watched = watched;
+    evidence.watch('jaildesc', watched.fd, ['attach', 'child', 'remove']);
     const { processes: strangers } = processesOf(jid);
     if (strangers.length > 0) {
       throw invalidState(
@@ -323,8 +353,11 @@ export async function spawnCapsule(
     const processes = checkProcesses(jid, pid);
     const root = parameters.get('path') as string;
     // Root in a jail may not read what an untraceable process has open: then what was asked for is what is known.
-    const terminals = isJailed() ? given : reachOf(jid, root, processes);
-    const properties = gradesOf(parameters, root, order.capabilityMode, terminals, processes, possibleTracers(jid));
+    const terminals = isJailed() ? given.terminals : reachOf(jid, root, processes);
+    const { capabilityMode } = order;
+    const sockets = socketsOf(whole, given.sockets, capabilityMode);
+    const tracers = possibleTracers(jid);
+    const properties = gradesOf(parameters, { root, capabilityMode, terminals, sockets, processes, tracers, jid });
     requireGrades(properties, order.requirements);
     await evidence.expectNone();
     steps.done(`${parameters.size} parameters read back; process ${pid} is the only one, in a session of its own`);
@@ -343,7 +376,7 @@ export async function spawnCapsule(
       descriptors: [],
       jail: { jid, parameters: Object.fromEntries(parameters), properties },
     });
-    return new Capsule<never>(report, { jail, process, evidence, held: [process, jail] }) as SpawnedCapsule;
+    return new Capsule<never>(report, { jail, process, evidence, held: [process, jail, watched] }) as SpawnedCapsule;
   } catch (error) {
     throw steps.explain(error, await making.undo());
   }

@@ -21,7 +21,7 @@ const PLANS: CapsulePlan[] = ['/', '/jail'].flatMap((path) =>
 
 /** What `Capsule.spawn` can find for a plan, on whatever machine. */
 function* factsFor({ jail, allow = [], securelevel = 3, capabilityMode = false }: CapsulePlan): Generator<Facts> {
-  for (let bits = 0; bits < 1 << 8; bits++) {
+  for (let bits = 0; bits < 1 << 9; bits++) {
     const bit = (number: number) => (bits & (1 << number)) !== 0;
     yield {
       parameters: new Map<string, string | number | boolean>([
@@ -40,6 +40,7 @@ function* factsFor({ jail, allow = [], securelevel = 3, capabilityMode = false }
       closedDirectory: bit(4) ? '/ (mode 700)' : undefined,
       allDevices: bit(5),
       possibleTracers: bit(6) ? ['process 11, reaper of 17'] : [],
+      sockets: bit(8) ? ['options.stdio[0]'] : [],
       alsoAt: bit(7) ? ['/home (nullfs on /jail/home)'] : [],
       capabilityMode,
     };

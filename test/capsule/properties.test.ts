@@ -20,6 +20,7 @@ const SEALED: Facts = {
   terminals: [],
   owned: true,
   possibleTracers: [],
+  sockets: [],
   alsoAt: [],
   closedDirectory: undefined,
   allDevices: false,
@@ -48,6 +49,8 @@ test('outlive against inside rests on the owner, on who could trace, and on capa
   expect(grade({ possibleTracers })).toBe('open');
   expect(grade({ possibleTracers, capabilityMode: true })).toBe('enforced');
   expect(grade({}, ['allow.unprivileged_proc_debug', true])).toBe('open');
+  expect(grade({ sockets: ['ip4=inherit'] })).toBe('open');
+  expect(grade({ sockets: ['options.stdio[0]'], capabilityMode: true })).toBe('open');
   expect(grade({ capabilityMode: true }, ['allow.unprivileged_proc_debug', true])).toBe('enforced');
   expect(grade({}, ['allow.suser', true], ['securelevel', 0])).toBe('open');
   expect(grade({}, ['allow.suser', true])).toBe('enforced');
@@ -55,7 +58,7 @@ test('outlive against inside rests on the owner, on who could trace, and on capa
 
 /** Whatever a kernel can have answered. */
 function* allFacts(): Generator<Facts> {
-  for (let bits = 0; bits < 1 << 13; bits++) {
+  for (let bits = 0; bits < 1 << 14; bits++) {
     const bit = (number: number) => (bits & (1 << number)) !== 0;
     yield {
       parameters: new Map<string, string | number | boolean>([
@@ -72,6 +75,7 @@ function* allFacts(): Generator<Facts> {
       terminals: bit(10) ? ['process 17: /dev/pts/3'] : [],
       owned: bit(8),
       possibleTracers: bit(10) ? ['process 11, reaper of 17'] : [],
+      sockets: bit(13) ? ['ip4.addr=127.0.0.1'] : [],
       alsoAt: bit(12) ? ['/home (nullfs on /jail/home)'] : [],
       closedDirectory: bit(4) ? '/jail (mode 700)' : undefined,
       allDevices: bit(9),

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { closeSync, openSync } from 'node:fs';
+import { createServer } from 'node:net';
 import {
   Capsule,
   type CapsuleSpawnOptions,
@@ -110,7 +111,7 @@ capsuleTest('spawn seals, starts, tells, and takes everything along', async () =
   for (const [name, value] of Object.entries(jail.get())) {
     if (name.startsWith('allow.')) assert.equal(value, false, name);
   }
-  assert.match(String(report), /'see' +│ +'open' +│ +'open' +│ 'enforced' +│ +'open'/);
+  assert.match(String(report), /'see' +│ +'open' +│ +'open' +│ +'open' +│ +'open'/);
   assert.equal(JSON.parse(JSON.stringify(capsule)).report.jail.properties.attach.hostRoot.grade, 'evident');
   assert.equal(capsule.intact, true);
   child.kill('SIGTERM');
@@ -177,6 +178,39 @@ capsuleTest('a bar that is not met is told before anything happens', async () =>
   assert.match(error.message, /stopped at 'check'; nothing was changed/);
   assert.equal(error.shortfalls?.length, 2);
   assert.deepEqual(states(error), ['check: failed', ...ALL.slice(1).map((name) => `${name}: not begun`)]);
+});
+
+capsuleTest('an end of the jail is told also when the caller closes its descriptor', async () => {
+  const capsule = await sleeping();
+  capsule.jail.close();
+  const events: JailEvent[] = [];
+  for await (const event of capsule.tampering({ signal: soon() })) events.push(event);
+  assert.deepEqual(events, [{ type: 'remove' }]);
+  assert.equal(capsule.intact, false);
+  await capsule[Symbol.asyncDispose]();
+});
+
+capsuleTest('a signal that has aborted stops the first step', async () => {
+  const error = await refusal(sleeping({ signal: AbortSignal.abort() }));
+  assert.equal(error.name, 'AbortError');
+  assert.equal(states(error)?.[0], 'check: failed');
+});
+
+capsuleTest('an address, or a TCP socket, opens outlive against who is inside', async () => {
+  const shortfall = /outlive against inside is to be 'enforced' and is 'open'/;
+  const bar = { require: { outlive: { inside: 'enforced' } } } as const;
+  await assert.rejects(sleeping({ jail: { path: '/', ip4: 'inherit' }, ...bar }), shortfall);
+  await assert.rejects(sleeping({ jail: { path: '/', 'ip4.addr': ['127.0.0.1'] }, ...bar }), shortfall);
+  const configure = (jail: JailDescriptor) => jail.set({ 'ip4.addr': ['127.0.0.1'] });
+  await assert.rejects(sleeping({ ...bar, configure }), shortfall);
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    await assert.rejects(sleeping({ ...bar, stdio: [{ fd }, 'ignore', 'ignore'] }), shortfall);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
 });
 
 capsuleTest('require holds grades against what is asked for', async () => {
