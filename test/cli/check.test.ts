@@ -168,6 +168,7 @@ describe('a plan that is not valid', () => {
       ),
       expect.stringMatching(/^5:9: \/require\/see cannot be 'evident' against inside: .*'open' at most/),
       expect.stringMatching(/^5:9: \/require\/see cannot be 'evident' against unprivileged: /),
+      expect.stringMatching(/^5:9: \/require\/see cannot be 'evident' against outerRoot: /),
       expect.stringMatching(/^5:9: \/require\/see cannot be 'evident' against hostRoot: /),
     ]);
     expect(stdout).toBe('');
