@@ -1,6 +1,6 @@
 import type { JailValue } from '../jail/parameter-types.ts';
 import type { CapsulePlan } from './capsule-plan.ts';
-import { addressesOf, DEFAULT_SECURELEVEL } from './jail-seal.ts';
+import { DEFAULT_SECURELEVEL, socketsOf } from './jail-seal.ts';
 import { gradeCapsule, type PropertyTable } from './properties.ts';
 
 const TAMPERING = 'allow.unprivileged_parent_tampering';
@@ -36,7 +36,7 @@ export function attainableGrades({
     nested: false,
     terminals: [],
     possibleTracers: [],
-    sockets: capabilityMode ? [] : addressesOf(new Map(Object.entries(jail))),
+    sockets: socketsOf(new Map(Object.entries(jail)), [], capabilityMode),
     alsoAt: [],
     closedDirectory: 'a directory above it',
     allDevices: false,

@@ -98,7 +98,8 @@ export class Capsule<Names extends string = string> implements Disposable, Async
    *
    * @param file a path inside the jail; a name, looked for by the `PATH` of `env`; or a descriptor
    * @throws the argument errors; as `Jail.create` and `spawn()`; `ERR_INVALID_STATE` where the bar of `require` is not met,
-   * where `configure` leaves a process or closes the descriptor, where another process attaches meanwhile; `ENOSYS` before FreeBSD 15.0
+   * where `configure` leaves a process or closes the descriptor, where another process attaches meanwhile; `ENOSYS` before
+   * FreeBSD 15.0
    * @see [jail(2)](https://man.freebsd.org/cgi/man.cgi?query=jail&sektion=2),
    * [pdfork(2)](https://man.freebsd.org/cgi/man.cgi?query=pdfork&sektion=2)
    *

@@ -281,6 +281,10 @@ export function isAloneInSession(): boolean {
   return own === process.pid && processes.filter(({ session }) => session === own).length === 1;
 }
 
+/** Whether a path is another, or below it. */
+const isAt = (path: string, directory: string) =>
+  path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
+
 /** Devices that do nothing to anybody. */
 const HARMLESS = new Set(['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom']);
 
@@ -325,7 +329,7 @@ export function reachOf(jid: number, root: string, processes: readonly number[])
       const kind = kindOf({ ...way, tty: TERMINAL.test(path) });
       const where = fd < 0 ? 'works in' : `has, as descriptor ${fd},`;
       if (kind === 'directory') {
-        if (path === root || isUnder(path) || (root === '/' && path.startsWith('/'))) continue;
+        if (isAt(path, root)) continue;
         throw leadsOut(`${where} the directory ${path === '' ? 'of unknown path' : path}`, pid, jid);
       }
       if (kind === 'tty') {
@@ -366,10 +370,6 @@ function closedDirectoryAbove(root: string): readonly [path: string, mode: numbe
     if (path === dirname(path)) return undefined;
   }
 }
-
-/** Whether a path is another, or below it. */
-const isAt = (path: string, directory: string) =>
-  path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
 
 /** File systems that show the files of a directory which has a path of its own; of unionfs one side is named. */
 const SHOWS_ANOTHER = new Set(['nullfs', 'unionfs']);
@@ -424,8 +424,19 @@ export function fileFacts(root: string, jid?: number): Pick<Facts, 'closedDirect
   };
 }
 
-/** How processes of a jail with these parameters can have TCP sockets with others. */
-export function addressesOf(parameters: ReadonlyMap<string, unknown>): string[] {
+/**
+ * How a program in a jail with these parameters can come by TCP connections, besides the sockets that it is given. In
+ * capability mode it makes none to an address.
+ */
+export function socketsOf(
+  parameters: ReadonlyMap<string, unknown>,
+  given: readonly string[],
+  capabilityMode: boolean,
+): readonly string[] {
+  return capabilityMode ? given : [...addressesOf(parameters), ...given];
+}
+
+function addressesOf(parameters: ReadonlyMap<string, unknown>): string[] {
   const shown = (name: string) => `${name}=${String(parameters.get(name))}`;
   return [
     ...(parameters.get('vnet') === 'new' ? [shown('vnet')] : []),

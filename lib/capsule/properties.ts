@@ -12,11 +12,12 @@ import type { JailValue } from '../jail/parameter-types.ts';
  * processes. `'attach'`: no process from outside enters. `'see'`, `'signal'`, `'debug'`, `'reschedule'`: no process does it
  * to another across the jail's border; for the adversary inside, to one outside. `'reschedule'` is to set priority, class or
  * processors; what whoever is said to own a shared mutex with priority inheritance is lent while another waits for it
- * (_umtx_op(2), for any thread of the machine and in capability mode too) is excepted. Of `'signal'` one thing is excepted: SIGIO
- * and SIGURG to whoever was made the owner of a descriptor (F_SETOWN) while both were in one session, which outlasts the
- * session; for a program of `Capsule.spawn` that is the moment between fork and setsid(2). `'weaken'`: nobody gives it a permission
- * or a wider view by a parameter of the jail; what is mounted in it is not looked at. `'fileSystem'`: no file is reached across the border of its root directory. `'outlive'`: no process of
- * it is left when its supervisor is gone, nor a jail that anybody could enter.
+ * (_umtx_op(2), for any thread of the machine and in capability mode too) is excepted. Of `'signal'` one thing is excepted:
+ * SIGIO and SIGURG to whoever was made the owner of a descriptor (F_SETOWN) while both were in one session, which outlasts
+ * the session; for a program of `Capsule.spawn` that is the moment between fork and setsid(2). `'weaken'`: nobody gives it a
+ * permission or a wider view by a parameter of the jail; what is mounted in it is not looked at. `'fileSystem'`: no file is
+ * reached across the border of its root directory. `'outlive'`: no process of it is left when its supervisor is gone, nor a
+ * jail that anybody could enter.
  */
 export type Property =
   | 'unseal'
@@ -184,6 +185,16 @@ export function gradeCapsule(facts: Facts): PropertyTable {
     'reaper procctl(2) PROC_REAP_GETPIDS';
   const ends = 'JAIL_OWN_DESC: the end of the supervisor removes the jail';
   const unowned = 'nobody owns the jail';
+  // What a process inside can do that it is not ended by SIGKILL.
+  const [staying] = [
+    ...(mayTrace ? ['two processes that trace each other (ptrace(2)), and that no signal ends'] : []),
+    ...(tracers.length > 0
+      ? ['a process that has itself traced (PT_TRACE_ME) by one outside ends with that one, and not before']
+      : []),
+    ...(sockets.length > 0
+      ? ['TCP sockets with unsent data that are told to linger (SO_LINGER): a killed process waits for each, for hours']
+      : []),
+  ];
   const givenAway = 'ptrace(2) of the supervisor, whose descriptor can be given away';
 
   return {
@@ -304,20 +315,13 @@ export function gradeCapsule(facts: Facts): PropertyTable {
     outlive: {
       inside: !owned
         ? cell('open', unowned, ownership)
-        : mayTrace
-          ? cell('open', 'two processes that trace each other (ptrace(2)), and that no signal ends', tied)
-          : tracers.length > 0
-            ? cell(
-                'open',
-                'a process that has itself traced (PT_TRACE_ME) by one outside ends with that one, and not before',
-                tied,
-              )
-            : when(
-                sockets.length === 0,
-                `${ends}; SIGKILL ends its processes: nobody outside goes on that could trace one, and none has TCP sockets`,
-                'TCP sockets with unsent data that are told to linger (SO_LINGER): a killed process waits for each, for hours',
-                tied,
-              ),
+        : staying !== undefined
+          ? cell('open', staying, tied)
+          : cell(
+              'enforced',
+              `${ends}; SIGKILL ends its processes: nobody outside goes on that could trace one, and none has TCP sockets`,
+              tied,
+            ),
       unprivileged: when(owned, ends, unowned, ownership),
       outerRoot: owned ? outer(cell('open', givenAway, ownership)) : cell('open', unowned, ownership),
       hostRoot: cell('open', owned ? givenAway : unowned, ownership),

@@ -17,7 +17,6 @@ import { Capsule, type SpawnedCapsule } from './capsule.ts';
 import { Evidence } from './evidence.ts';
 import { type DescriptorInfo, listDescriptors } from './inventory.ts';
 import {
-  addressesOf,
   checkJailSeal,
   checkLeft,
   checkUnsealed,
@@ -31,6 +30,7 @@ import {
   readWhole,
   sealedValues,
   setAll,
+  socketsOf,
   verifySealed,
   whyNotInside,
   withNamespaces,
@@ -228,15 +228,6 @@ class Making {
 
 /** How long is waited for what the kernel does at once. */
 const GIVE_UP_MS = 20_000;
-
-/** How the program can come by TCP connections. In capability mode it makes none to an address. */
-function socketsOf(
-  parameters: ReadonlyMap<string, unknown>,
-  given: readonly string[],
-  capabilityMode: boolean,
-): readonly string[] {
-  return capabilityMode ? given : [...addressesOf(parameters), ...given];
-}
 
 /** What is known of one capsule; the last three once there are such. */
 interface Found extends Pick<Facts, 'capabilityMode' | 'terminals' | 'sockets'> {
