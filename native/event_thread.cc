@@ -65,10 +65,8 @@ unsigned int WantedOf(short filter) {
 
 }  // namespace
 
-EventThread::EventThread(Napi::Env env, UniqueFd queue) : env_(env), queue_(std::move(queue)) {
-  to_javascript_ =
-      Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
-                                    "freebsd-capsule:events", 0, 1);
+EventThread::EventThread(Napi::Env env, UniqueFd queue)
+    : env_(env), queue_(std::move(queue)), to_javascript_(env, "freebsd-capsule:events") {
   // Only watches keep the loop alive.
   to_javascript_.Unref(env);
 }
@@ -169,8 +167,7 @@ void EventThread::Run() {
 }
 
 bool EventThread::Post(const struct kevent& event) {
-  return to_javascript_.NonBlockingCall(
-             [this, event](Napi::Env, Napi::Function) { Deliver(event); }) == napi_ok;
+  return to_javascript_.Post([this, event](Napi::Env) { Deliver(event); });
 }
 
 void EventThread::PostPending() {

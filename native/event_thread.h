@@ -21,6 +21,7 @@
 #include <map>
 #include <memory>
 
+#include "to_javascript.h"
 #include "unique_fd.h"
 
 class EventThread {
@@ -66,7 +67,7 @@ class EventThread {
 
   Napi::Env env_;
   UniqueFd queue_;
-  Napi::ThreadSafeFunction to_javascript_;
+  ToJavaScript to_javascript_;
   // In the order of the watches, which is the order they are called in.
   std::map<uint32_t, Entry> entries_;
   uint32_t last_watch_ = 0;

@@ -15,11 +15,13 @@
 #include <napi.h>
 
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "addon.h"
 #include "arguments.h"
+#include "deferred.h"
 #include "system_error.h"
 
 class FileCall {
@@ -51,7 +53,7 @@ class FileCall {
 template <class Call>
 class FileCallWorker : public Napi::AsyncWorker {
  public:
-  FileCallWorker(Napi::Env env, napi_deferred deferred, Call call)
+  FileCallWorker(Napi::Env env, Deferred deferred, Call call)
       : Napi::AsyncWorker(env, "freebsd-capsule:file"),
         deferred_(deferred),
         call_(std::move(call)) {}
@@ -59,18 +61,16 @@ class FileCallWorker : public Napi::AsyncWorker {
   void Execute() override { call_.Run(); }
   void OnOK() override {
     if (call_.error != 0) {
-      napi_reject_deferred(Env(), deferred_, call_.Error(Env()).Value());
+      deferred_.Reject(Env(), call_.Error(Env()).Value());
     } else {
-      napi_resolve_deferred(Env(), deferred_, call_.Value(Env()));
+      deferred_.Resolve(Env(), call_.Value(Env()));
     }
   }
   // Execute() fails only when it did not run: the environment is going away.
-  void OnError(const Napi::Error& reason) override {
-    napi_reject_deferred(Env(), deferred_, reason.Value());
-  }
+  void OnError(const Napi::Error& reason) override { deferred_.Reject(Env(), reason.Value()); }
 
  private:
-  napi_deferred deferred_;
+  Deferred deferred_;
   Call call_;
 };
 
@@ -90,14 +90,12 @@ Napi::Value QueueFileCall(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   Call call(arguments);
   if (arguments.failed()) return {};
-  // Not Napi::Promise::Deferred: in a thread that is being ended there is no
-  // promise, which that does not say.
-  napi_deferred deferred;
-  napi_value promise;
-  if (napi_create_promise(info.Env(), &deferred, &promise) != napi_ok) return {};
+  Napi::Value promise;
+  const std::optional<Deferred> deferred = Deferred::New(info.Env(), &promise);
+  if (!deferred) return {};
   // Deletes itself when done.
-  (new FileCallWorker<Call>(info.Env(), deferred, std::move(call)))->Queue();
-  return {info.Env(), promise};
+  (new FileCallWorker<Call>(info.Env(), *deferred, std::move(call)))->Queue();
+  return promise;
 }
 
 template <class Call>

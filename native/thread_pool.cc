@@ -1,10 +1,13 @@
 #include "thread_pool.h"
 
 #include <memory>
+#include <optional>
 
 #include "addon.h"
 #include "arguments.h"
+#include "deferred.h"
 #include "environment.h"
+#include "to_javascript.h"
 
 namespace {
 
@@ -30,16 +33,17 @@ Napi::Value HoldPool(const Napi::CallbackInfo& info) {
   const uint32_t timeout = arguments.Uint32(1);
   if (arguments.failed()) return {};
 
+  Napi::Value promise;
+  const std::optional<Deferred> deferred = Deferred::New(env, &promise);
+  if (!deferred) return {};
   Environment& environment = Environment::Of(env);
   if (environment.pool_hold) environment.pool_hold->Release();
 
-  auto deferred = std::make_shared<Napi::Promise::Deferred>(env);
-  Napi::ThreadSafeFunction to_javascript =
-      Napi::ThreadSafeFunction::New(env, Napi::Function(), "freebsd-capsule:poolHold", 0, 1);
+  ToJavaScript to_javascript(env, "freebsd-capsule:poolHold");
   auto hold = std::make_shared<PoolHold>(
-      threads, std::chrono::milliseconds(timeout), [to_javascript, deferred](bool held) mutable {
-        to_javascript.BlockingCall([deferred, held](Napi::Env callback_env, Napi::Function) {
-          deferred->Resolve(Napi::Boolean::New(callback_env, held));
+      threads, std::chrono::milliseconds(timeout), [to_javascript, deferred](bool held) {
+        to_javascript.Post([deferred, held](Napi::Env callback_env) {
+          deferred->Resolve(callback_env, Napi::Boolean::New(callback_env, held));
         });
         to_javascript.Release();
       });
@@ -54,7 +58,7 @@ Napi::Value HoldPool(const Napi::CallbackInfo& info) {
     auto* worker = new HoldWorker(env, hold);
     worker->Queue();
   }
-  return deferred->Promise();
+  return promise;
 }
 
 Napi::Value CountHeld(const Napi::CallbackInfo& info) {

@@ -1,4 +1,4 @@
-// Ends each of eight worker threads a thousand times, or as often as the argument says.
+// Starts eight worker threads and ends them while they work, a thousand times or as often as the argument says.
 
 import { spawnSync } from 'node:child_process';
 import { kernelEnvironment } from './kernel-in-use.mjs';

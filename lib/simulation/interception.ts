@@ -32,6 +32,12 @@ export function replaceMethod(holder: object, name: PropertyKey, make: (original
   });
 }
 
+/** Acts once a call has come back: at once, or when the promise that it returned is kept. */
+export function afterwards(result: unknown, act: () => void): void {
+  if (result instanceof Promise) result.then(act, () => {});
+  else act();
+}
+
 /**
  * Replaces each named method so that `refuse` is asked first. What `refuse` returns inside an array is the answer of
  * the call; `undefined` lets the call through. It refuses by throwing where the real call would throw.

@@ -181,8 +181,9 @@ int child_calls::Duplicate(int fd) {
 }
 
 void child_calls::CloseProcess(int fd) {
-  close(fd);
+  // Before the number is free for another thread.
   simulation::DescriptorTable().Forget(fd);
+  close(fd);
   simulation::ProcessClosed(fd);
   // As above.
   simulation::JailTree tree;

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "descriptor_table.h"
@@ -101,6 +102,48 @@ std::optional<pid_t> HostsAnswer(int fd) {
   return pid;
 }
 
+// Whether the number is that of a descriptor of this process still.
+bool LeadsTo(int fd, const Process& process) {
+  const std::optional<pid_t> answer = HostsAnswer(fd);
+  if (answer) return *answer == (process.reaped ? -1 : process.pid);
+  // As far as can be seen where there is none left to look with.
+  return (errno == EMFILE || errno == ENFILE) && fcntl(fd, F_GETFD) >= 0;
+}
+
+void LostDescriptor(int fd, const Process& process);
+
+// The number is that of a descriptor of this process from now on.
+void Own(int fd, const Process& process) {
+  const auto [place, is_free] = Processes().try_emplace(fd, process);
+  if (is_free) return;
+  // Closed by another thread, which has not said so yet.
+  const Process before = std::exchange(place->second, process);
+  if (before.pid != process.pid) LostDescriptor(fd, before);
+}
+
+// A descriptor of the process was closed, which had this number.
+void LostDescriptor(int fd, const Process& process) {
+  if (process.reaped) return;
+  // It may have been duplicated: the process goes with the last.
+  for (const int other : simulation::OpenDescriptors()) {
+    if (other != fd && HostsAnswer(other) == process.pid) {
+      Own(other, process);
+      return;
+    }
+  }
+  // Not reaped: the number is the child's own still.
+  if (!process.daemon) kill(process.pid, SIGKILL);
+  // It is gone at once, unless the host is busy; left as it is, it would stay
+  // until a next call reaps it.
+  for (int attempt = 0; attempt < 5000; attempt++) {
+    if (waitpid(process.pid, nullptr, WNOHANG) != 0) return;
+    if (process.daemon) break;
+    const struct timespec moment = {0, 1000000};
+    nanosleep(&moment, nullptr);
+  }
+  Orphans().push_back(process.pid);
+}
+
 }  // namespace
 
 std::optional<pid_t> simulation::ProcessOf(int fd) {
@@ -144,29 +187,14 @@ void simulation::ReapClosed() {
 void simulation::ProcessClosed(int fd) {
   const std::lock_guard lock(processes_mutex);
   ReapOrphans();
-  Adopted().erase(fd);
+  // Whoever says so comes after the close: the number may be another thread's by
+  // now, and stands for what that thread has opened.
+  if (!HostsAnswer(fd)) Adopted().erase(fd);
   const auto found = Processes().find(fd);
-  if (found == Processes().end()) return;
+  if (found == Processes().end() || LeadsTo(fd, found->second)) return;
   const Process process = found->second;
   Processes().erase(found);
-  // Its descriptor may have been duplicated: the process goes with the last.
-  for (const int other : OpenDescriptors()) {
-    if (other != fd && HostsAnswer(other) == process.pid) {
-      Processes().emplace(other, process);
-      return;
-    }
-  }
-  if (process.reaped) return;
-  // Not reaped: the number is the child's own still.
-  if (!process.daemon) kill(process.pid, SIGKILL);
-  // It is gone at once, unless the host is busy.
-  for (int attempt = 0; attempt < 50; attempt++) {
-    if (waitpid(process.pid, nullptr, WNOHANG) != 0) return;
-    if (process.daemon) break;
-    const struct timespec moment = {0, 1000000};
-    nanosleep(&moment, nullptr);
-  }
-  Orphans().push_back(process.pid);
+  LostDescriptor(fd, process);
 }
 
 pid_t pdfork(int* fd, int flags) {
@@ -195,7 +223,7 @@ pid_t pdfork(int* fd, int flags) {
   const std::lock_guard lock(processes_mutex);
   ReapOrphans();
   Adopted().erase(descriptor);
-  Processes()[descriptor] = Process{pid, (flags & PD_DAEMON) != 0};
+  Own(descriptor, Process{pid, (flags & PD_DAEMON) != 0});
   *fd = descriptor;
   return pid;
 }

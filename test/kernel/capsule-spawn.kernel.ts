@@ -26,7 +26,7 @@ import { type KernelTestOptions, kernelTest } from '../support/kernel-test.ts';
 import { LineReader } from '../support/line-reader.ts';
 import { requireFreeBSD, requireJails, requireRelease } from '../support/requirements.ts';
 import { runShell, Shell } from '../support/shell.ts';
-import { text } from '../support/spawned.ts';
+import { shell, text } from '../support/spawned.ts';
 
 const soon = () => AbortSignal.timeout(60_000);
 
@@ -49,8 +49,9 @@ const jids = () => Jail.list({ dying: true }).map(({ jid }) => jid);
 /** Registers a test that must leave no jail, not even a dying one, and no descriptor. */
 function capsuleTest(name: string, body: () => Promise<void>, options: KernelTestOptions = {}): void {
   kernelTest(`capsule: ${name}`, { needs: [requireJails, requireRelease(15.0)], ...options }, async () => {
-    // The event thread has a queue that stays.
+    // The event thread has a queue that stays, and the runtime a descriptor for all of its streams.
     await sleeping({}).then((capsule) => capsule[Symbol.asyncDispose]());
+    await shell('exit 0');
     const before = jids();
     const descriptors = openDescriptors();
     try {

@@ -71,7 +71,7 @@ export async function childOutcome<Result, Input = undefined>(
 ): Promise<ChildOutcome<Awaited<Result>>> {
   const mark = `<${randomUUID()}>`;
   const order = JSON.stringify({ body: body.toString(), input: options.input, mark });
-  const timeoutMs = options.timeoutMs ?? 30_000;
+  const timeoutMs = options.timeoutMs ?? 60_000;
   const environment = Object.entries({ ...process.env, ...options.env }).filter(([, value]) => value !== undefined);
 
   const child = spawn(

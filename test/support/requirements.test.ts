@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { firstUnmet, promisedTiers, type Requirement, requireRelease } from './requirements.ts';
+import {
+  firstUnmet,
+  promisedTiers,
+  type Requirement,
+  requireJails,
+  requireRelease,
+  requireRoot,
+  requireUnjailed,
+} from './requirements.ts';
 
 const release: Requirement = { missing: () => 'too old' };
 const root: Requirement = { tier: 'privileged', missing: () => 'not root' };
@@ -15,6 +23,11 @@ test('the reason is that of the first requirement, unless one of a promised tier
   expect(firstUnmet([release, root], [])).toEqual({ reason: 'too old' });
   expect(firstUnmet([release, root], ['privileged'])).toEqual({ reason: 'not root', promised: 'privileged' });
   expect(firstUnmet([release], ['privileged'])).toEqual({ reason: 'too old' });
+});
+
+test('elsewhere than on FreeBSD, what is missing there is the kernel and no privilege', () => {
+  const here = process.platform === 'freebsd' ? 'privileged' : 'kernel';
+  expect([requireRoot.tier, requireUnjailed.tier, requireJails.tier]).toEqual([here, here, 'privileged']);
 });
 
 test('a release is met by itself and by any that is newer', () => {

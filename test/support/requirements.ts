@@ -34,9 +34,12 @@ export const requireSimulation: Requirement = {
   missing: () => (kernel.kind === 'simulated' ? undefined : 'the kernel is not the simulated one'),
 };
 
+// Elsewhere it is the kernel that is missing, not the privilege: who promises the one has not promised the other.
+const privilegedOnFreeBSD: Tier = process.platform === 'freebsd' ? 'privileged' : 'kernel';
+
 /** Root on FreeBSD: what only root may do, jails above all. */
 export const requireRoot: Requirement = {
-  tier: 'privileged',
+  tier: privilegedOnFreeBSD,
   missing: () =>
     requireFreeBSD.missing() ?? (process.geteuid?.() === 0 ? undefined : `user ${process.geteuid?.()} is not root`),
 };
@@ -58,7 +61,7 @@ export const requireUnprivileged: Requirement = {
 
 /** Outside of any jail. */
 export const requireUnjailed: Requirement = {
-  tier: 'privileged',
+  tier: privilegedOnFreeBSD,
   missing() {
     const elsewhere = requireFreeBSD.missing();
     if (elsewhere !== undefined) return elsewhere;

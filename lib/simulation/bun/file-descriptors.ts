@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { type DescriptorCall, fixedDescriptorCalls, lackingRights, readCall, writeCall } from '../descriptor-rights.ts';
-import { replaceMethod } from '../interception.ts';
+import { afterwards, replaceMethod } from '../interception.ts';
 import type { SimulatedKernel } from '../runtime-refusals.ts';
 import { refuseInEveryForm } from './call-forms.ts';
 
@@ -55,9 +55,17 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
       name,
       (original) =>
         function (this: unknown, ...args) {
-          const result = Reflect.apply(original, this, args);
-          kernel.descriptorClosed(args[0] as number);
-          return result;
+          const [fd, callback] = args as [number, ((...results: unknown[]) => unknown) | undefined];
+          if (typeof callback !== 'function') {
+            const result = Reflect.apply(original, this, args);
+            kernel.descriptorClosed(fd);
+            return result;
+          }
+          const told = (...results: unknown[]) => {
+            kernel.descriptorClosed(fd);
+            return callback(...results);
+          };
+          return Reflect.apply(original, this, [fd, told]);
         },
     );
   }
@@ -95,7 +103,7 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
         function (this: unknown, ...args) {
           const { fd } = this as { fd: number };
           const result = Reflect.apply(original, this, args);
-          if (fd >= 0) kernel.descriptorClosed(fd);
+          if (fd >= 0) afterwards(result, () => kernel.descriptorClosed(fd));
           return result;
         },
     );

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { type DescriptorCall, fixedDescriptorCalls, lackingRights, readCall, writeCall } from '../descriptor-rights.ts';
-import { refuseMethods, replaceMethod } from '../interception.ts';
+import { afterwards, refuseMethods, replaceMethod } from '../interception.ts';
 import type { SimulatedKernel } from '../runtime-refusals.ts';
 import { answerWithError } from './binding-answers.ts';
 import { bindingPrototype, nodeBinding } from './bindings.ts';
@@ -49,10 +49,20 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
     'close',
     (original) =>
       function (this: unknown, ...args) {
-        const result = Reflect.apply(original, this, args);
-        // Only after a close that did not throw: EBADF frees nothing.
-        kernel.descriptorClosed(args[0] as number);
-        return result;
+        const [fd, request] = args as [number, { oncomplete?: (...results: unknown[]) => unknown } | undefined];
+        if (typeof request?.oncomplete !== 'function') {
+          const result = Reflect.apply(original, this, args);
+          // Only after a close that did not throw: EBADF frees nothing.
+          kernel.descriptorClosed(fd);
+          return result;
+        }
+        // Closed by the thread pool, when it gets to it.
+        const { oncomplete } = request;
+        request.oncomplete = function (this: unknown, ...results) {
+          kernel.descriptorClosed(fd);
+          return Reflect.apply(oncomplete, this, results);
+        };
+        return Reflect.apply(original, this, args);
       },
   );
   const fileHandle = bindingPrototype('fs', 'FileHandle');
@@ -64,7 +74,7 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
         function (this: unknown, ...args) {
           const { fd } = this as { fd: number };
           const result = Reflect.apply(original, this, args);
-          if (fd >= 0) kernel.descriptorClosed(fd);
+          if (fd >= 0) afterwards(result, () => kernel.descriptorClosed(fd));
           return result;
         },
     );
