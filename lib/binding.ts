@@ -4,15 +4,14 @@
  */
 
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { notSupported } from './errors.ts';
 import type { NativeBinding, NativeSimulation } from './native.ts';
+import { module } from './runtime-modules.ts';
 
 /** The environment variable by which a caller asks for the simulated kernel, and the only value it takes. */
 const KERNEL_VARIABLE = 'FREEBSD_CAPSULE_KERNEL';
 
-const require = createRequire(import.meta.url);
 const onFreeBSD = process.platform === 'freebsd';
 
 let loaded: NativeBinding | undefined;
@@ -58,6 +57,7 @@ function load(syscall: string): NativeBinding {
     throw notSupported(syscall, `${KERNEL_VARIABLE} is '${asked}', but on FreeBSD the real kernel answers. Unset it.`);
   }
 
+  const require = module().createRequire(import.meta.url);
   const tried: string[] = [];
   for (const path of candidates()) {
     if (!existsSync(path)) {

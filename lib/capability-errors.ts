@@ -89,7 +89,7 @@ export function explainCapabilityError(error: unknown, context?: ExplanationCont
     if (refusal === 'ECAPMODE') return explainMode(parts);
     if (refusal === 'ENOTCAPABLE') return explainRights(parts, context);
   }
-  if (!isSandboxed(context)) return undefined;
+  if (!inCapabilityMode(context)) return undefined;
   for (const parts of chain) {
     const disguise = disguises.find(({ matches }) => matches(parts));
     if (disguise !== undefined) return disguise.explain(parts);
@@ -97,7 +97,7 @@ export function explainCapabilityError(error: unknown, context?: ExplanationCont
   return undefined;
 }
 
-function isSandboxed(context: ExplanationContext | undefined): boolean {
+function inCapabilityMode(context: ExplanationContext | undefined): boolean {
   try {
     return context?.sandboxed ?? isSandboxedQuietly();
   } catch {

@@ -9,10 +9,10 @@ import { inProject } from './project.mjs';
 import { runScript } from './run-command.mjs';
 import { compileTypeScript } from './typescript.mjs';
 
-await runScript(() => {
+await runScript(async () => {
   installDependencies();
   buildNative();
-  compileTypeScript();
+  await compileTypeScript();
   buildBenchHelper();
   const { status } = spawnSync(process.execPath, [inProject('build/bench/run.js'), ...process.argv.slice(2)], {
     env: kernelEnvironment,

@@ -43,14 +43,14 @@ const BENCH_SH = withRuntime('Runs the benchmarks (an argument picks one; --json
 const withoutVitest = { recursive: true, filter: (path) => !/\.test(-d)?\.[jt]s$/.test(path) };
 const withoutTypeScript = { recursive: true, filter: (path) => !path.endsWith('.ts') };
 
-await runScript(() => {
+await runScript(async () => {
   const missing = FREEBSD_PREBUILDS.map(({ name }) => prebuildPath(name)).filter(
     (path) => !existsSync(inProject(path)),
   );
   if (missing.length > 0) throw new Failure(`${missing.join(' and ')} not found; run first: npm run prebuild`);
 
   installDependencies();
-  compileTypeScript();
+  await compileTypeScript();
   rmSync(bundle(), { recursive: true, force: true });
 
   const itself = (...path) => bundle('node_modules/freebsd-capsule', ...path);

@@ -11,7 +11,7 @@ import { compileTypeScript } from './typescript.mjs';
 
 const SOURCES = ['native', 'sources.json', 'CMakeLists.txt'];
 
-await runScript(() => {
+await runScript(async () => {
   checkPrebuilds();
   const changed = Math.max(...SOURCES.map((path) => newest(inProject(path))));
   const stale = PREBUILDS.map(({ name }) => prebuildPath(name)).filter(
@@ -21,5 +21,5 @@ await runScript(() => {
     throw new Failure(`${stale.join(', ')}: older than ${SOURCES.join(', ')}; run: npm run prebuild`);
   }
   installDependencies();
-  compileTypeScript();
+  await compileTypeScript();
 });

@@ -28,7 +28,7 @@ async function setUpCheckout() {
   buildNative(inProject('node_modules'));
   buildHelper();
   await buildQuestions();
-  compileTypeScript();
+  await compileTypeScript();
 }
 
 console.log(kernelInUse);

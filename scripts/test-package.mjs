@@ -185,7 +185,7 @@ function checkBuildFromSource() {
 
 await runScript(async () => {
   installDependencies();
-  compileTypeScript();
+  await compileTypeScript();
   const { findBun, promisedTiers } = await import('../build/test/support/requirements.js');
   const bun = findBun();
   check(bun !== undefined || !promisedTiers().includes('bun'), "CAPSULE_REQUIRE promises 'bun', but no bun was found");

@@ -1,7 +1,8 @@
-// Compiles lib/ to dist/, and what runs against it (examples, tests of the kernel) to build/.
+// Compiles lib/ to build/lib/ and makes dist/ of it, compiles what runs against it (examples, tests of the kernel) to build/.
 
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDist } from './one-file.mjs';
 import { compilePlanValidator } from './plan-validator.mjs';
 import { inProject } from './project.mjs';
 import { runQuietly } from './run-command.mjs';
@@ -10,7 +11,13 @@ import { runQuietly } from './run-command.mjs';
 export const tsc = inProject('node_modules/typescript/bin/tsc');
 
 // Output folder -> the folder its sources are in.
-const OUTPUTS = { dist: 'lib', 'build/examples': 'examples', 'build/test': 'test', 'build/bench': 'bench' };
+const OUTPUTS = {
+  'build/lib': 'lib',
+  dist: 'lib',
+  'build/examples': 'examples',
+  'build/test': 'test',
+  'build/bench': 'bench',
+};
 
 // The compiler leaves the output of sources that are gone: a deleted test would go on running, a deleted module be
 // published.
@@ -24,11 +31,17 @@ function removeOrphans(output, source) {
   }
 }
 
-export function compileTypeScript() {
+function compile(project, ...options) {
+  runQuietly('Compiling TypeScript', process.execPath, [tsc, '-p', inProject(project), ...options]);
+}
+
+export async function compileTypeScript() {
   for (const [output, source] of Object.entries(OUTPUTS)) removeOrphans(inProject(output), inProject(source));
-  // In this order: the second is compiled against the first one's declarations, as a user's program would be.
-  for (const project of ['tsconfig.json', 'tsconfig.build.json']) {
-    runQuietly('Compiling TypeScript', process.execPath, [tsc, '-p', inProject(project)]);
-  }
+  compile('tsconfig.json');
+  // Comments are for who reads the sources and the declarations; the runtime would read through them at each start.
+  compile('tsconfig.json', '--declaration', 'false', '--removeComments', '--noCheck');
+  await makeDist();
   compilePlanValidator();
+  // Against the package's declarations, as a user's program would be.
+  compile('tsconfig.build.json');
 }

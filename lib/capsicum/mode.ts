@@ -1,6 +1,6 @@
-import { isMainThread } from 'node:worker_threads';
 import { loadedBinding, native } from '../binding.ts';
 import { workerUnsupported } from '../errors.ts';
+import { workerThreads } from '../runtime-modules.ts';
 
 /**
  * Enters capability mode, irreversibly, with the whole process: every thread, and every child it starts later.
@@ -23,7 +23,7 @@ import { workerUnsupported } from '../errors.ts';
  * ```
  */
 export function enter(): void {
-  if (!isMainThread) throw workerUnsupported('enter()');
+  if (!workerThreads().isMainThread) throw workerUnsupported('enter()');
   native('cap_enter').capEnter();
 }
 

@@ -33,6 +33,9 @@ export interface JailCapsule extends Capsule<never> {
   readonly jail: Jail | JailDescriptor;
 }
 
+/** Makes the object of what was sealed. For seals alone: nothing else knows what is. */
+export let makeCapsule: <Names extends string>(report: SealReport, parts?: CapsuleParts<Names>) => Capsule<Names>;
+
 /**
  * Something that is sealed: this process (`seal()`), this process in a jail of its own (`seal({ jail })`), a program in a
  * jail (`Capsule.spawn()`), or a jail (`Jail#seal()`).
@@ -54,8 +57,11 @@ export class Capsule<Names extends string = string> implements Disposable, Async
   readonly #evidence: Evidence | undefined;
   readonly #held: readonly Disposable[];
 
-  /** Made by a seal alone: nothing else knows what is sealed. */
-  constructor(report: SealReport, { directories, jail, process, evidence, held = [] }: CapsuleParts<Names> = {}) {
+  static {
+    makeCapsule = (report, parts = {}) => new Capsule(report, parts);
+  }
+
+  private constructor(report: SealReport, { directories, jail, process, evidence, held = [] }: CapsuleParts<Names>) {
     this.report = report;
     this.directories = Object.freeze({ ...(directories as Readonly<Record<Names, Directory>>) });
     this.jail = jail;

@@ -1,7 +1,6 @@
-import { Console } from 'node:console';
-import { Writable } from 'node:stream';
 import { inspect } from 'node:util';
 import type { JailValue } from '../jail/parameter-types.ts';
+import { console, stream } from '../runtime-modules.ts';
 import type { DescriptorIdentity, DescriptorInfo } from './inventory.ts';
 import { ADVERSARIES, PROPERTIES, type PropertyTable } from './properties.ts';
 import type { Limits } from './roles.ts';
@@ -72,13 +71,13 @@ export interface SealedJail {
 /** Draws a table with the runtime's own console.table. */
 function table(rows: readonly Record<string, string | number>[]): string {
   let text = '';
-  const stream = new Writable({
+  const output = new (stream().Writable)({
     write(chunk, _encoding, done) {
       text += String(chunk);
       done();
     },
   });
-  new Console({ stdout: stream, stderr: stream, colorMode: false }).table(rows);
+  new (console().Console)({ stdout: output, stderr: output, colorMode: false }).table(rows);
   return text.trimEnd();
 }
 

@@ -5,7 +5,7 @@ import { requireFreeBSD15 } from '../jail/calls.ts';
 import { isJailed, type Jail } from '../jail/jail.ts';
 import { checkOpen, closeOwn, type JailDescriptor, openDescriptor } from '../jail/jail-descriptor.ts';
 import type { JailValue } from '../jail/parameter-types.ts';
-import { Capsule, type JailCapsule } from './capsule.ts';
+import { type JailCapsule, makeCapsule } from './capsule.ts';
 import { Evidence } from './evidence.ts';
 import {
   checkJailSeal,
@@ -177,7 +177,7 @@ export async function sealJail<Target extends Jail | JailDescriptor>(
       descriptors: [],
       jail: { jid, parameters: Object.fromEntries(parameters), properties },
     });
-    return new Capsule<never>(report, { jail: target, evidence, held: [descriptor] }) as JailCapsule;
+    return makeCapsule<never>(report, { jail: target, evidence, held: [descriptor] }) as JailCapsule;
   } catch (error) {
     throw steps.explain(error, undertaking.undo());
   }

@@ -1,4 +1,3 @@
-import { isMainThread } from 'node:worker_threads';
 import { native } from '../binding.ts';
 import { getFcntls, limitFcntls } from '../capsicum/fcntls.ts';
 import { getIoctls, type IoctlCommand, ioctlNumbers, limitIoctls } from '../capsicum/ioctls.ts';
@@ -7,7 +6,8 @@ import { Directory } from '../directory/directory.ts';
 import { checkObject, invalidState, withMore, workerUnsupported } from '../errors.ts';
 import type { Jail } from '../jail/jail.ts';
 import type { NativeBinding } from '../native.ts';
-import { Capsule } from './capsule.ts';
+import { workerThreads } from '../runtime-modules.ts';
+import { type Capsule, makeCapsule } from './capsule.ts';
 import {
   type DescriptorIdentity,
   type DescriptorInfo,
@@ -413,7 +413,7 @@ let underway = false;
  * ```
  */
 export async function seal<Names extends string = never>(plan: SealPlan<Names> = {}): Promise<Capsule<Names>> {
-  if (!isMainThread) throw workerUnsupported('seal()');
+  if (!workerThreads().isMainThread) throw workerUnsupported('seal()');
   if (underway) throw invalidState('A seal of this process is under way');
   try {
     checkObject('plan', plan);
@@ -495,7 +495,7 @@ export async function seal<Names extends string = never>(plan: SealPlan<Names> =
     progress.done(`cap_getmode(2) is 1; rights, ioctls and fcntls of ${descriptors.length} descriptors as asked`);
     keepWorkingDirectory(directory);
     const ownParts = jail === undefined ? {} : { jail: jail.current as Jail, evidence: jail.evidence };
-    return new Capsule(
+    return makeCapsule(
       new SealReport({
         kernel: { kind: binding.kernelKind, release: binding.kernelRelease() },
         steps: progress.steps,

@@ -13,7 +13,7 @@ import { encodeParameters } from '../jail/parameters.ts';
 import type { CheckedDescriptors } from '../process/child-descriptors.ts';
 import { HeldProcess } from '../process/spawn.ts';
 import { type CheckedSpawn, checkSpawn, type SpawnOptions } from '../process/spawn-options.ts';
-import { Capsule, type SpawnedCapsule } from './capsule.ts';
+import { makeCapsule, type SpawnedCapsule } from './capsule.ts';
 import { Evidence } from './evidence.ts';
 import { type DescriptorInfo, listDescriptors } from './inventory.ts';
 import {
@@ -367,7 +367,7 @@ export async function spawnCapsule(
       descriptors: [],
       jail: { jid, parameters: Object.fromEntries(parameters), properties },
     });
-    return new Capsule<never>(report, { jail, process, evidence, held: [process, jail, watched] }) as SpawnedCapsule;
+    return makeCapsule<never>(report, { jail, process, evidence, held: [process, jail, watched] }) as SpawnedCapsule;
   } catch (error) {
     throw steps.explain(error, await making.undo());
   }

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { NativeBinding } from '../native.ts';
+import { timersPromises } from '../runtime-modules.ts';
 
 const MOST_THREADS = 1024;
 
@@ -55,14 +55,16 @@ export async function holdThreadPool(binding: NativeBinding, timeout: number): P
   const threads = expectedThreads(binding);
   // The hold watches its own deadline, but only once a thread has joined it: all of them may be busy.
   const deadline = new AbortController();
-  const tooLate = sleep(timeout, false, { signal: deadline.signal }).catch(() => false);
+  const tooLate = timersPromises()
+    .setTimeout(timeout, false, { signal: deadline.signal })
+    .catch(() => false);
   const gathered = await Promise.race([binding.poolHold(threads, timeout), tooLate]);
   deadline.abort();
   if (!gathered) {
     binding.poolRelease();
     throw notFree(threads, timeout);
   }
-  await sleep(SETTLE_MS);
+  await timersPromises().setTimeout(SETTLE_MS);
   const held = binding.poolHeld();
   if (held >= threads && held < 2 * threads) return held;
   binding.poolRelease();

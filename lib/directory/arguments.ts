@@ -152,6 +152,13 @@ export function checkSignal(value: unknown): AbortSignal | undefined {
   return value as AbortSignal;
 }
 
+/** Returns the length to cut a file to. */
+export function checkLength(value: unknown): number {
+  const length = value === undefined ? 0 : value;
+  checkInteger('len', length, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  return Math.max(0, length);
+}
+
 /** A time as `node:fs` takes it: seconds, digits of seconds, or a Date. */
 export type TimeLike = number | string | Date;
 

@@ -1,9 +1,10 @@
 import fs, { type BigIntStats, constants, type Dirent, type ReadStream, type Stats, type WriteStream } from 'node:fs';
-import { connect, createServer, type Server, type ServerOpts, Socket } from 'node:net';
+import type { Server, ServerOpts, Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
 import { getRights, limitRights, type Right, Rights } from '../capsicum/rights.ts';
-import { checkInteger, checkObject, invalidArgType, withMore } from '../errors.ts';
+import { checkInteger, checkObject, invalidArgType, invalidArgValue, withMore } from '../errors.ts';
+import { net } from '../runtime-modules.ts';
 import { checkAmbientPath, checkOptions, leadsOutsideByName, type RelativePath, type TimeLike } from './arguments.ts';
 import type { FileData } from './descriptor-calls.ts';
 import {
@@ -523,8 +524,7 @@ export class Directory implements Disposable {
     path: RelativePath,
     options?: BufferEncoding | (HandleReadStreamOptions & { flags?: string; mode?: number }),
   ): ReadStream {
-    const given = checkOptions<object>(options);
-    return fs.createReadStream(streamPath(path), { ...given, fs: this.#streamCalls(path) } as object);
+    return fs.createReadStream(streamPath(path), { ...streamOptions(options), fs: this.#streamCalls(path) } as object);
   }
 
   /** Makes a stream that writes a file; an error in opening it is the stream's. */
@@ -532,8 +532,7 @@ export class Directory implements Disposable {
     path: RelativePath,
     options?: BufferEncoding | (HandleWriteStreamOptions & { flags?: string; mode?: number }),
   ): WriteStream {
-    const given = checkOptions<object>(options);
-    return fs.createWriteStream(streamPath(path), { ...given, fs: this.#streamCalls(path) } as object);
+    return fs.createWriteStream(streamPath(path), { ...streamOptions(options), fs: this.#streamCalls(path) } as object);
   }
 
   /** What the runtime's streams are to call: opening is ours. */
@@ -575,7 +574,7 @@ export class Directory implements Disposable {
     if (backlog !== undefined) checkInteger('options.backlog', backlog, 0, 0x7fffffff);
     // All that can throw comes before there is a descriptor. After that it is the server's: the runtime closes it when
     // listen(2) fails, and by the time the error is told the number may be somebody else's.
-    const server = createServer(options);
+    const server = net().createServer(options);
     const fd = released(await this.#later(verbs.socketVerb(path, 'bindAt'), path));
     return await new Promise((resolve, reject) => {
       server.once('error', reject);
@@ -598,7 +597,7 @@ export class Directory implements Disposable {
     try {
       return socketOf(fd, options);
     } catch (error) {
-      // A strange option: the socket did not get the descriptor.
+      // The socket did not get the descriptor.
       fs.closeSync(fd);
       throw error;
     }
@@ -691,11 +690,21 @@ function streamPath(path: RelativePath): string | Buffer {
   return Buffer.from(path);
 }
 
-/** Makes a socket of a connected descriptor. */
-function socketOf(fd: number, options: { readonly allowHalfOpen?: boolean }): Socket {
+/** Options of a stream of a path. With a descriptor among them the runtime would take that instead, from anywhere. */
+function streamOptions(options: unknown): object {
+  // A copy, and that is what is checked and passed on.
+  const given: { fd?: unknown } = { ...checkOptions(options) };
+  if (given.fd !== undefined && given.fd !== null) {
+    throw invalidArgValue('options.fd', given.fd, 'must not be given: the stream opens the path in the directory');
+  }
+  return given;
+}
+
+/** Makes a socket of a connected descriptor. Only what is named here: with others the runtime would connect elsewhere. */
+function socketOf(fd: number, { allowHalfOpen = false }: { readonly allowHalfOpen?: boolean }): Socket {
   // Bun's Socket takes no descriptor, its connect does.
-  if (process.versions.bun !== undefined) return connect({ ...options, fd } as never);
-  return new Socket({ ...options, fd, readable: true, writable: true });
+  if (process.versions.bun !== undefined) return net().connect({ fd, allowHalfOpen } as never);
+  return new (net().Socket)({ fd, allowHalfOpen, readable: true, writable: true });
 }
 
 /** The kernel says one thing to a path that leads outside and to a right that is missing. Says which it was. */

@@ -1,9 +1,18 @@
 import fs, { type BigIntStats, type ReadStream, type Stats, type WriteStream } from 'node:fs';
-import { createInterface, type Interface } from 'node:readline';
-import { ReadableStream } from 'node:stream/web';
+import type { Interface } from 'node:readline';
+import type { ReadableStream } from 'node:stream/web';
 import { inspect } from 'node:util';
 import { invalidArgType, invalidState } from '../errors.ts';
-import { checkEncoding, checkMode, checkOptions, checkSignal, checkTime, type TimeLike } from './arguments.ts';
+import { readline, webStreams } from '../runtime-modules.ts';
+import {
+  checkEncoding,
+  checkLength,
+  checkMode,
+  checkOptions,
+  checkSignal,
+  checkTime,
+  type TimeLike,
+} from './arguments.ts';
 import { bytesOf, type FileData, promised, readAll, writeBytes } from './descriptor-calls.ts';
 import { runLater } from './operation.ts';
 import { SharedDescriptor } from './shared-descriptor.ts';
@@ -14,6 +23,13 @@ export interface ReadOptions<View extends NodeJS.ArrayBufferView> {
   readonly offset?: number | null | undefined;
   readonly length?: number | null | undefined;
   readonly position?: number | bigint | null | undefined;
+}
+
+/** Returns where in a buffer to begin, for arithmetic: whether it is in the buffer is checked by the runtime. */
+function checkOffset(value: unknown): number {
+  const offset = value ?? 0;
+  if (typeof offset !== 'number') throw invalidArgType('offset', 'of type number', offset);
+  return offset;
 }
 
 /** What can be written piece by piece. */
@@ -86,7 +102,7 @@ export class FileHandle implements AsyncDisposable {
       if (!ArrayBuffer.isView(buffer)) {
         throw invalidArgType('buffer', 'an instance of Buffer, TypedArray, or DataView', buffer);
       }
-      const offset = given.offset ?? 0;
+      const offset = checkOffset(given.offset);
       const length = given.length ?? buffer.byteLength - offset;
       // What the bounds may be is checked by the runtime, against the buffer as it is now.
       const bytesRead = await promised<number>((done) =>
@@ -155,7 +171,7 @@ export class FileHandle implements AsyncDisposable {
         const bytes = bytesOf(data, 'utf8');
         const given =
           typeof second === 'object' && second !== null ? second : { offset: second, length: third, position };
-        const offset = given.offset ?? 0;
+        const offset = checkOffset(given.offset);
         const length = (given.length ?? bytes.length - offset) as number;
         fs.write(fd, bytes, offset, length, given.position ?? null, done);
       });
@@ -194,15 +210,20 @@ export class FileHandle implements AsyncDisposable {
   stat(options: { bigint: true }): Promise<BigIntStats>;
   stat(options?: { bigint?: false }): Promise<Stats>;
   /** fstat(2). */
-  stat(options: { bigint?: boolean } = {}): Promise<Stats | BigIntStats> {
-    return this.#file.during('fstat', (fd) =>
-      promised<Stats | BigIntStats>((done) => fs.fstat(fd, { bigint: options.bigint === true }, done)),
-    );
+  stat(options?: { bigint?: boolean }): Promise<Stats | BigIntStats> {
+    return this.#file.during('fstat', (fd) => {
+      const { bigint } = checkOptions<{ bigint?: unknown }>(options);
+      return promised<Stats | BigIntStats>((done) => fs.fstat(fd, { bigint: bigint === true }, done));
+    });
   }
 
   /** ftruncate(2). */
   truncate(length = 0): Promise<void> {
-    return this.#file.during('ftruncate', (fd) => promised((done) => fs.ftruncate(fd, length, done)));
+    return this.#file.during('ftruncate', (fd) => {
+      // Checked here: node:fs takes a function for the callback, and the promise would be forgotten.
+      const size = checkLength(length);
+      return promised((done) => fs.ftruncate(fd, size, done));
+    });
   }
 
   /** fsync(2). */
@@ -247,7 +268,7 @@ export class FileHandle implements AsyncDisposable {
 
   /** Reads the file line by line, and closes the handle at its end unless `autoClose` is false. */
   readLines(options: HandleReadStreamOptions = {}): Interface {
-    return createInterface({ input: this.createReadStream(options), crlfDelay: Number.POSITIVE_INFINITY });
+    return readline().createInterface({ input: this.createReadStream(options), crlfDelay: Number.POSITIVE_INFINITY });
   }
 
   /**
@@ -263,7 +284,7 @@ export class FileHandle implements AsyncDisposable {
     const finish = async () => {
       if (autoClose) await this.close();
     };
-    return new ReadableStream({
+    return new (webStreams().ReadableStream)({
       type: 'bytes',
       pull: async (controller) => {
         // What a reader brought, or else of our own.

@@ -12,6 +12,7 @@ import type { NativePath } from '../native.ts';
 import {
   checkEncoding,
   checkFlags,
+  checkLength,
   checkMode,
   checkName,
   checkOptions,
@@ -468,12 +469,11 @@ export function utimesVerb(path: unknown, atime: unknown, mtime: unknown, follow
 
 export function truncateVerb(path: unknown, length: unknown): Verb<void> {
   const checked = checkPath(path, 'open');
-  const size = length ?? 0;
-  checkInteger('len', size, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  const size = checkLength(length);
   return {
     syscall: 'open',
     needs: ['lookup', 'write', 'seek', 'ftruncate'],
-    run: (fd) => withFile(fd, checked, O_WRONLY, 0, (file) => truncate(file, Math.max(0, size))),
+    run: (fd) => withFile(fd, checked, O_WRONLY, 0, (file) => truncate(file, size)),
   };
 }
 

@@ -1,6 +1,6 @@
 /** IP addresses as the kernel packs them, and as text. */
 
-import { isIPv4, isIPv6 } from 'node:net';
+import { net } from '../runtime-modules.ts';
 
 export const IPV4_LENGTH = 4;
 export const IPV6_LENGTH = 16;
@@ -8,7 +8,7 @@ const IPV6_GROUPS = 8;
 
 /** Returns the four bytes of a dotted address; undefined when it is none. */
 export function packIPv4(text: string): Uint8Array | undefined {
-  return isIPv4(text) ? Uint8Array.from(text.split('.'), Number) : undefined;
+  return net().isIPv4(text) ? Uint8Array.from(text.split('.'), Number) : undefined;
 }
 
 /** The groups of one side of `::`; a dotted end is two of them. */
@@ -24,7 +24,7 @@ function groupsOf(text: string): number[] {
 
 /** Returns the sixteen bytes of an IPv6 address; undefined when it is none. A zone (`fe80::1%em0`) has no place in them. */
 export function packIPv6(text: string): Uint8Array | undefined {
-  if (!isIPv6(text) || text.includes('%')) return undefined;
+  if (!net().isIPv6(text) || text.includes('%')) return undefined;
   const [head = '', tail] = text.split('::');
   const left = groupsOf(head);
   const right = tail === undefined ? [] : groupsOf(tail);

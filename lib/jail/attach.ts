@@ -1,7 +1,7 @@
-import { isMainThread } from 'node:worker_threads';
 import { native } from '../binding.ts';
 import { type DescriptorInfo, listDescriptors } from '../capsule/inventory.ts';
 import { notPermitted, workerUnsupported } from '../errors.ts';
+import { workerThreads } from '../runtime-modules.ts';
 
 const isDirectory = ({ kind }: DescriptorInfo) => kind === 'directory';
 
@@ -33,7 +33,7 @@ export function enteredJail(): { readonly jid: number; readonly name: string } |
 
 /** Moves this process into a jail by `attach`, one of the calls for it, which says which jail it was. */
 export function attachProcess(syscall: string, attach: () => { readonly jid: number; readonly name: string }): void {
-  if (!isMainThread) throw workerUnsupported('attach()');
+  if (!workerThreads().isMainThread) throw workerUnsupported('attach()');
   native(syscall);
   closeWaysOut(syscall);
   attachedTo = attach();

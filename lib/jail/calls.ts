@@ -1,7 +1,7 @@
 /** jail_set(2) and jail_get(2) over encoded parameters: which jail, flags, errors. */
 
 import { native } from '../binding.ts';
-import { invalidArgValue, notSupported, withMore } from '../errors.ts';
+import { invalidArgType, invalidArgValue, notSupported, withMore } from '../errors.ts';
 import { kernel } from '../kernel.ts';
 import { type JailParameterInfo, jailParameters, parameterInfo, refreshParameterTable } from './parameter-table.ts';
 import type { JailValue } from './parameter-types.ts';
@@ -152,6 +152,9 @@ function askedFor({ name, type }: JailParameterInfo): string {
 
 /** Reads parameters of one jail: `names`, or all that this package can decode. */
 export function readJail(key: JailKey, names: readonly string[], dying = false): Map<string, JailValue> {
+  for (const name of names as readonly unknown[]) {
+    if (typeof name !== 'string') throw invalidArgType('name', 'of type string', name);
+  }
   const infos =
     names.length > 0
       ? [...new Set(names)].map((name) => parameterInfo(name))

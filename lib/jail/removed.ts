@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { timersPromises } from '../runtime-modules.ts';
 import { hasFreeBSD15, readJail } from './calls.ts';
 import { watchJail } from './watch.ts';
 
@@ -45,7 +45,7 @@ export async function untilRemoved(jid: number, signal: AbortSignal | undefined,
       continue;
     }
     ending = state === 'dying';
-    await delay(pause, undefined, { ...(signal === undefined ? {} : { signal }) });
+    await timersPromises().setTimeout(pause, undefined, { ...(signal === undefined ? {} : { signal }) });
     pause = Math.min(pause * 2, LONGEST_PAUSE);
   }
 }

@@ -1,4 +1,5 @@
-import { connect, Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { net } from '../runtime-modules.ts';
 
 /**
  * Makes a stream of this process's end of a socket pair. The stream owns the descriptor.
@@ -9,7 +10,7 @@ import { connect, Socket } from 'node:net';
 export function streamOf(fd: number, direction: 'read' | 'write'): Socket {
   if (process.versions.bun !== undefined) {
     // Bun's constructor takes a descriptor and does nothing with it; its connect() takes over one that is connected.
-    return connect({ fd } as unknown as { path: string });
+    return net().connect({ fd } as unknown as { path: string });
   }
-  return new Socket({ fd, readable: direction === 'read', writable: direction === 'write' });
+  return new (net().Socket)({ fd, readable: direction === 'read', writable: direction === 'write' });
 }

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { type Right, Rights } from 'freebsd-capsule';
 import { describe, expect, test } from 'vitest';
-import { Capsule } from '../../lib/capsule/capsule.ts';
+import { makeCapsule } from '../../lib/capsule/capsule.ts';
 import type { DescriptorInfo } from '../../lib/capsule/inventory.ts';
 import { SealReport, type SealReportData, whereabouts } from '../../lib/capsule/report.ts';
 import { caught } from '../support/caught.ts';
@@ -75,7 +75,7 @@ describe('a report', () => {
   test('prints the same wherever it is printed', () => {
     expect(inspect(report)).toBe(report.toString());
     expect(`${report}`).toBe(report.toString());
-    expect(inspect(new Capsule(report))).toContain(report.toString());
+    expect(inspect(makeCapsule(report))).toContain(report.toString());
     // No colours, whatever the terminal.
     expect(inspect(report, { colors: true })).toBe(report.toString());
   });
@@ -98,11 +98,11 @@ describe('a report', () => {
       after: { rights: ['accept', 'event'], ioctls: [], fcntls: [] },
     });
     expect(json.descriptors[4]).not.toHaveProperty('after');
-    expect(JSON.parse(JSON.stringify(new Capsule(report)))).toEqual({ report: json });
+    expect(JSON.parse(JSON.stringify(makeCapsule(report)))).toEqual({ report: json });
   });
 
   test('cannot be changed', () => {
-    const capsule = new Capsule(report);
+    const capsule = makeCapsule(report);
     for (const frozen of [report, report.steps, report.descriptors, capsule])
       expect(Object.isFrozen(frozen)).toBe(true);
     expect(caught(() => Object.assign(capsule, { report: 5 }))).toBeInstanceOf(TypeError);

@@ -40,6 +40,29 @@ test.each(['createReadStream', 'createWriteStream'])('%s takes a path that is on
   expect(openDescriptors()).toEqual(before);
 });
 
+// Node's streams take a descriptor for the file, whatever the path says, and close it in the end.
+test.each(['createReadStream', 'createWriteStream'])('%s takes a path and no descriptor', (verb) => {
+  const fd = fs.openSync(`${temporary.path}/elsewhere`, 'w+');
+  const before = openDescriptors();
+  let looks = 0;
+  const options = {
+    get fd() {
+      looks++;
+      return fd;
+    },
+  };
+  const error = caught(() => call(verb, 'file', options));
+  expect(error.code).toBe('ERR_INVALID_ARG_VALUE');
+  expect(error.message).toMatch(/'options.fd' must not be given/);
+  // What is looked at twice may be another the second time.
+  expect(looks).toBe(1);
+  for (const value of [0, { fd }, 'x']) {
+    expect(caught(() => call(verb, 'file', { fd: value })).code).toBe('ERR_INVALID_ARG_VALUE');
+  }
+  expect(openDescriptors()).toEqual(before);
+  fs.closeSync(fd);
+});
+
 test('asynchronous verbs reject and do not throw', async () => {
   for (const value of NO_PATH) {
     const promise = directory.readFile(value as string);
@@ -88,6 +111,21 @@ test('a file is given the permissions of any mode that is one', async () => {
   expect(fs.statSync(`${temporary.path}/modes`).mode & 0o7777).toBe(0o600);
 });
 
+// A function would be taken by node:fs for its callback: the promise never settled, and the file was empty.
+test('a file is cut to a length that is one', async () => {
+  await using handle = await directory.open('cut', 'w+');
+  await handle.write('content');
+  for (const length of [() => {}, 'all', {}, true, null]) {
+    await expect(handle.truncate(length as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    await expect(directory.truncate('cut', length as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+  }
+  for (const length of [0.5, Number.NaN, 2 ** 53]) {
+    await expect(handle.truncate(length)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+    await expect(directory.truncate('cut', length)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+  }
+  expect((await handle.stat()).size).toBe(7);
+});
+
 test('Directory.open checks before it opens, and closes what it cannot limit', () => {
   const before = openDescriptors();
   const open = Directory.open as unknown as Call;
@@ -134,4 +172,22 @@ test('many directories opened and closed leave no descriptor', async () => {
     sub.close();
   }
   expect(openDescriptors()).toEqual(before);
+});
+
+test('a FileHandle says so too', async () => {
+  fs.writeFileSync(`${temporary.path}/file`, 'x');
+  await using handle = await directory.open('file', 'r+');
+  const bytes = new Uint8Array(4);
+  for (const offset of [Symbol('s'), 1n, true, 'x'] as never[]) {
+    await expect(handle.read(bytes, offset)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    await expect(handle.read({ buffer: bytes, offset })).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    await expect(handle.write(bytes, offset)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    await expect(handle.write(bytes, { offset })).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+  }
+  await expect(handle.read(bytes, 5)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+  for (const options of [5, true, Symbol('s')] as never[]) {
+    await expect(handle.stat(options)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+  }
+  // As Directory#stat takes it.
+  expect((await handle.stat(null as never)).size).toBe(1);
 });

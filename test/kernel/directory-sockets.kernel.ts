@@ -1,7 +1,7 @@
 /** UNIX sockets named in a Directory, which is the only way to make and reach one in capability mode. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { Directory } from 'freebsd-capsule';
 import { onlyTheseAreOpen, settledDescriptors, temporaryDirectory } from '../support/descriptors.ts';
 import { inChild } from '../support/in-child.ts';
@@ -14,12 +14,7 @@ kernelTest('directory: listenUnix serves what connectUnix asks', async () => {
     const server = await directory.listenUnix('socket');
     server.on('connection', (socket) => socket.end('hello'));
     const socket = await directory.connectUnix('socket');
-    let text = '';
-    socket.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-    });
-    await once(socket, 'close');
-    assert.equal(text, 'hello');
+    assert.equal(await text(socket), 'hello');
     await assert.rejects(directory.listenUnix('socket'), { code: 'EADDRINUSE', syscall: 'bindat', path: 'socket' });
     await new Promise((resolve) => server.close(resolve));
     await assert.rejects(directory.connectUnix('socket'), { code: 'ECONNREFUSED', syscall: 'connectat' });
@@ -35,7 +30,26 @@ kernelTest('directory: listenUnix serves what connectUnix asks', async () => {
   }
 });
 
-kernelTest('directory: options that the runtime refuses leave no socket open', async () => {
+kernelTest('directory: options of connectUnix lead nowhere else', async () => {
+  const temporary = temporaryDirectory();
+  using directory = Directory.open(temporary.path);
+  try {
+    const [server, other] = [await directory.listenUnix('socket'), await directory.listenUnix('other')];
+    server.on('connection', (socket) => socket.end('hello'));
+    other.on('connection', (socket) => socket.end('from elsewhere'));
+    const elsewhere = await directory.connectUnix('other');
+    const options = { fd: 0, handle: (elsewhere as { _handle?: unknown })._handle, path: `${temporary.path}/other` };
+    const socket = await directory.connectUnix('socket', options as object);
+    assert.notEqual(socket, elsewhere);
+    assert.equal(await text(socket), 'hello');
+    assert.equal(await text(elsewhere), 'from elsewhere');
+    for (const each of [server, other]) await new Promise((resolve) => each.close(resolve));
+  } finally {
+    temporary.remove();
+  }
+});
+
+kernelTest('directory: options that are refused leave no socket open', async () => {
   const temporary = temporaryDirectory();
   using directory = Directory.open(temporary.path);
   try {
@@ -43,10 +57,12 @@ kernelTest('directory: options that the runtime refuses leave no socket open', a
     const before = await settledDescriptors();
     await assert.rejects(directory.listenUnix('other', { backlog: -1 }), { code: 'ERR_OUT_OF_RANGE' });
     await assert.rejects(directory.listenUnix('other', 5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
-    if (process.versions.bun === undefined) {
-      const strange = { highWaterMark: -1 } as object;
-      await assert.rejects(directory.connectUnix('socket', strange), { code: 'ERR_INVALID_ARG_VALUE' });
-    }
+    const strange = {
+      get allowHalfOpen(): boolean {
+        throw new Error('not to be read');
+      },
+    };
+    await assert.rejects(directory.connectUnix('socket', strange), /not to be read/);
     await onlyTheseAreOpen(before);
     await new Promise((resolve) => server.close(resolve));
   } finally {
