@@ -20,10 +20,11 @@ import {
   type Recording,
   type RightsRecording,
   type User,
+  usersOf,
   writeRecording,
 } from './recording.ts';
 import { describeWords, rightsSets, type Words } from './rights-sets.ts';
-import { runtimeModeAnswers, runtimeRightsAnswers } from './runtime-calls.ts';
+import { runtimeModeAnswers, runtimeProcessAnswers, runtimeRightsAnswers } from './runtime-calls.ts';
 
 /** Who is not root, when it is root who asks. */
 const OTHER_USER = 1001;
@@ -31,13 +32,8 @@ const OTHER_USER = 1001;
 const isRoot = process.geteuid?.() === 0;
 const isSimulated = kernel.kind === 'simulated';
 
-/** What root and others are answered differently in places; of the other topics only the other user is asked. */
-const TOPICS_OF_ROOT = ['rights', 'processes', 'capability-mode'];
-
-function usersOf(topic: string): User[] {
-  if (!isRoot) return ['user'];
-  return TOPICS_OF_ROOT.includes(topic) ? ['root', 'user'] : ['user'];
-}
+/** Only root can ask as another. */
+const asUsers = (topic: string) => usersOf(topic).filter((user) => isRoot || user === 'user');
 
 function questionsProgram(): string {
   const paths = [`helpers/questions-${process.arch}`, 'helpers/questions'].map((name) => compiled(name));
@@ -92,9 +88,9 @@ function askRights(): RightsRecording {
     operation.answers.set(user, answers.set(set, answer));
   };
   // The runtime's calls never reach the simulated kernel: what refuses them is in lib/simulation, whoever asks.
-  const ofRuntime = isSimulated ? runtimeRightsAnswers(sets) : [];
-  for (const user of usersOf('rights')) {
-    for (const line of [...askProgram('rights', user, input), ...ofRuntime]) note(user, line);
+  const lines = isSimulated ? runtimeRightsAnswers(sets) : [];
+  for (const user of asUsers('rights')) {
+    for (const line of [...askProgram('rights', user, input), ...lines]) note(user, line);
   }
   const written = [...operations].map(([name, { on, answers }]): [string, Operation] => {
     const byName = Object.fromEntries([...answers].map(([user, given]) => [user, ofSets(given)]));
@@ -108,18 +104,23 @@ function askRights(): RightsRecording {
   };
 }
 
+const ofRuntime: Readonly<Record<string, () => Promise<string[][]>>> = {
+  'capability-mode': runtimeModeAnswers,
+  processes: runtimeProcessAnswers,
+};
+
 async function askTopic(topic: string): Promise<AnswersRecording> {
   const questions = new Map<string, Partial<Record<User, Answer>>>();
-  for (const user of usersOf(topic)) {
+  for (const user of asUsers(topic)) {
     const lines = askProgram(topic, user);
-    if (isSimulated && topic === 'capability-mode') lines.push(...(await runtimeModeAnswers()));
+    if (isSimulated) lines.push(...((await ofRuntime[topic]?.()) ?? []));
     for (const [question = '', answer = ''] of lines) {
       questions.set(question, { ...questions.get(question), [user]: readable(answer) });
     }
   }
   const answers = [...questions].map(([question, given]) => {
     const { both, ...different } = byUser(given);
-    return [question, both ?? (TOPICS_OF_ROOT.includes(topic) ? different : given.user)];
+    return [question, both ?? (usersOf(topic).length > 1 ? different : given.user)];
   });
   return { ...header(topic), answers: Object.fromEntries(answers) as AnswersRecording['answers'] };
 }

@@ -51,7 +51,12 @@ export interface AnswersRecording extends Header {
 export type Recording = RightsRecording | AnswersRecording;
 
 const isOfRights = (recording: Recording): recording is RightsRecording => 'operations' in recording;
-const USERS: readonly User[] = ['root', 'user'];
+
+/** Who is asked: of jails root alone, both where root is answered differently in places, of the rest the other user alone. */
+export function usersOf(topic: string): readonly User[] {
+  if (topic === 'jails') return ['root'];
+  return ['rights', 'processes', 'capability-mode'].includes(topic) ? ['root', 'user'] : ['user'];
+}
 
 /** One question put to one user. */
 export interface Entry {
@@ -66,11 +71,12 @@ export interface Entry {
 /** Lays a recording out, an entry for each question, user and set. */
 export function entriesOf(recording: Recording): Map<string, Entry> {
   const entries = new Map<string, Entry>();
+  const users = usersOf(recording.topic);
   const add = (entry: Entry) => entries.set([entry.question, entry.set, entry.user].join('\t'), entry);
   if (!isOfRights(recording)) {
     for (const [question, given] of Object.entries(recording.answers)) {
       const answers: ByUser<Answer> = typeof given === 'string' ? { both: given } : given;
-      for (const user of USERS) {
+      for (const user of users) {
         const answer = answers[user] ?? answers.both;
         if (answer !== undefined) add({ question, user, answer });
       }
@@ -78,7 +84,7 @@ export function entriesOf(recording: Recording): Map<string, Entry> {
     return entries;
   }
   for (const [question, operation] of Object.entries(recording.operations)) {
-    for (const user of USERS) {
+    for (const user of users) {
       const answers = operation[user] ?? operation.both;
       if (answers === undefined) continue;
       for (const set of Object.keys(recording.sets)) {

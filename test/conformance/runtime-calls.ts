@@ -4,12 +4,6 @@
  * both are answered alike.
  */
 
-/**
- * Operations as the runtime makes them. On the simulated kernel these are how they are refused (`lib/simulation`), so
- * they stand in for the system calls of the same name; on FreeBSD `test/kernel/recorded-calls.kernel.ts` shows that
- * both are answered alike.
- */
-
 // Through the module: what Bun imports by name is not refused in the simulation, nor seen.
 import fs from 'node:fs';
 import { constants, tmpdir } from 'node:os';
@@ -81,6 +75,7 @@ export async function runtimeModeAnswers(): Promise<string[][]> {
   return await inChild(
     (capsule, names) => {
       const fs = process.getBuiltinModule('node:fs');
+      const os = process.getBuiltinModule('node:os');
       const calls: Record<string, () => unknown> = {
         open: () => fs.openSync('/etc/passwd', 'r'),
         'open of /dev/fd/0': () => fs.openSync('/dev/fd/0', 'r'),
@@ -93,6 +88,12 @@ export async function runtimeModeAnswers(): Promise<string[][]> {
         statfs: () => fs.statfsSync('/'),
         'kill of itself with 0': () => process.kill(process.pid, 0),
         'kill of the parent with 0': () => process.kill(process.ppid, 0),
+        'kill of the group with 0': () => process.kill(0, 0),
+        umask: () => process.umask(0o22),
+        'setuid to what it is': () => process.setuid?.(process.getuid?.() ?? 0),
+        'setgid to what it is': () => process.setgid?.(process.getgid?.() ?? 0),
+        setpriority: () => os.setPriority(os.getPriority()),
+        getrusage: () => process.resourceUsage(),
       };
       capsule.enter();
       return Object.entries(calls).map(([name, call]) => {
@@ -104,6 +105,33 @@ export async function runtimeModeAnswers(): Promise<string[][]> {
           return [name, (names as Record<number, string>)[number] ?? String(error)];
         }
       });
+    },
+    { input: NAMES },
+  );
+}
+
+/** Asks about a process descriptor's process, by its number, in a process of its own: question, answer. */
+export async function runtimeProcessAnswers(): Promise<string[][]> {
+  return await inChild(
+    (capsule, names) => {
+      const child = capsule.spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
+      const ask = () => {
+        try {
+          process.kill(child.pid as number, 0);
+          return 'ok';
+        } catch (error) {
+          const number = Math.abs((error as NodeJS.ErrnoException).errno ?? 0);
+          return (names as Record<number, string>)[number] ?? String(error);
+        }
+      };
+      const before = ask();
+      capsule.enter();
+      const after = ask();
+      child.close();
+      return [
+        ['kill by number', before],
+        ['capability mode: kill by number', after],
+      ];
     },
     { input: NAMES },
   );

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { temporaryDirectory } from '../support/descriptors.ts';
 import { childOutcome, inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 
@@ -63,4 +65,33 @@ kernelTest('standard output and standard error go on working', async () => {
 kernelTest('a child of the test is not in capability mode because another one was', async () => {
   await inChild((capsule) => capsule.enter());
   assert.equal(await inChild((capsule) => capsule.isSandboxed()), false);
+});
+
+kernelTest('calls load modules of the runtime in capability mode', async () => {
+  const temporary = temporaryDirectory();
+  try {
+    writeFileSync(`${temporary.path}/file`, 'one\ntwo\n');
+    const answer = await inChild(
+      async ({ Directory, enter, kernel }, path) => {
+        const directory = Directory.open(path);
+        const { moduleLoadList = [] } = process as { moduleLoadList?: string[] };
+        const early = moduleLoadList.filter((name) =>
+          /^NativeModule (readline|internal\/webstreams\/readablestream)$/.test(name),
+        );
+        // The simulation changes what they do, so it has loaded them. (net is loaded in any child whose input is a pipe.)
+        if (kernel.kind === 'simulated') early.length = 0;
+        enter();
+        const lines: string[] = [];
+        for await (const line of (await directory.open('file')).readLines()) lines.push(line);
+        const web = (await directory.open('file')).readableWebStream({ autoClose: true });
+        let bytes = 0;
+        for await (const chunk of web) bytes += (chunk as Uint8Array).length;
+        return { early, lines, bytes };
+      },
+      { input: temporary.path },
+    );
+    assert.deepEqual(answer, { early: [], lines: ['one', 'two'], bytes: 8 });
+  } finally {
+    temporary.remove();
+  }
 });

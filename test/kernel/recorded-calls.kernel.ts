@@ -6,7 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { kernel } from 'freebsd-capsule';
 import { entriesOf, type RightsRecording, readRecordings } from '../conformance/recording.ts';
 import { rightsSets } from '../conformance/rights-sets.ts';
-import { RUNTIME_CALLS, runtimeRightsAnswers } from '../conformance/runtime-calls.ts';
+import {
+  RUNTIME_CALLS,
+  runtimeModeAnswers,
+  runtimeProcessAnswers,
+  runtimeRightsAnswers,
+} from '../conformance/runtime-calls.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 import type { Requirement } from '../support/requirements.ts';
 
@@ -36,3 +41,21 @@ kernelTest('recorded calls: node:fs on a limited descriptor', { needs: [requireR
   assert.deepEqual(wrong, []);
   assert.ok(compared > 100 * Object.keys(RUNTIME_CALLS).length, `only ${compared} answers were compared`);
 });
+
+for (const [topic, ask] of [
+  ['capability-mode', runtimeModeAnswers],
+  ['processes', runtimeProcessAnswers],
+] as const) {
+  kernelTest(`recorded calls: ${topic}, asked by the runtime`, { needs: [requireRecording] }, async () => {
+    const recording = readRecordings(directory as string).find((other) => other.topic === topic);
+    assert.ok(recording);
+    const recorded = entriesOf(recording);
+    const user = process.geteuid?.() === 0 ? 'root' : 'user';
+    const answers = await ask();
+    assert.deepEqual(
+      answers,
+      answers.map(([question = '']) => [question, recorded.get(`${question}\t\t${user}`)?.answer]),
+    );
+    assert.ok(answers.length > 1);
+  });
+}

@@ -618,6 +618,22 @@ Answer PassedLimits(int sent, bool limit_socket) {
   return Limits(received);
 }
 
+// What another program may do, which is started with the descriptor.
+Answer WriteAfterExecve(int fd) {
+  fcntl(fd, F_SETFD, 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const std::string command = "echo x >&" + std::to_string(fd);
+    close(2);
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) == 127) return "no answer";
+  return WEXITSTATUS(status) == 0 ? "written" : "not written";
+}
+
 Question Mode(const char* name, std::function<long()> call) {
   return {name, [call] {
             if (cap_enter() != 0) return ErrorName(errno);
@@ -732,20 +748,12 @@ std::vector<Question> FreebsdInheritanceQuestions() {
       {"execve, which keeps limits",
        [] {
          const Folder folder;
-         const int fd = LimitedFile(folder);
-         fcntl(fd, F_SETFD, 0);
-         const pid_t child = fork();
-         if (child == 0) {
-           // Truncating needs a right that it has not; sh says so by its status.
-           const std::string command =
-               "true >&" + std::to_string(fd) + " && echo x >&" + std::to_string(fd);
-           close(2);
-           execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-           _exit(127);
-         }
-         int status = 0;
-         waitpid(child, &status, 0);
-         return Answer(WEXITSTATUS(status) == 0 ? "written" : "not written");
+         return WriteAfterExecve(LimitedFile(folder));
+       }},
+      {"execve, of a descriptor with every right",
+       [] {
+         const Folder folder;
+         return WriteAfterExecve(OpenFile(folder));
        }},
       {"accept4 with SOCK_NONBLOCK, of a listener without fcntl",
        [] {
@@ -800,6 +808,22 @@ std::vector<Question> FreebsdProcessQuestions() {
          pdkill(fd, SIGKILL);
          int status = 0;
          waitpid(pid, &status, 0);
+         return Poll(fd);
+       }},
+      {"capability mode: poll, running",
+       [] {
+         pid_t pid = 0;
+         const int fd = Sleeper(&pid);
+         cap_enter();
+         return Poll(fd);
+       }},
+      {"capability mode: poll, ended",
+       [] {
+         pid_t pid = 0;
+         const int fd = Sleeper(&pid);
+         pdkill(fd, SIGKILL);
+         AwaitEnd(fd);
+         cap_enter();
          return Poll(fd);
        }},
       {"waitpid by number",
