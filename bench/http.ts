@@ -10,6 +10,13 @@ import { report, sideBySide, times } from './row.ts';
 
 const CONNECTIONS = 16;
 const WINDOW_MS = times(1000);
+const PAIRS = 7;
+
+interface Server {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly agent: Agent;
+}
 
 async function serve(sealed: boolean): Promise<void> {
   const server = createServer((_, response) => response.end('hello\n')).listen(0, '127.0.0.1');
@@ -20,7 +27,7 @@ async function serve(sealed: boolean): Promise<void> {
 }
 
 /** Requests in a second, over connections that stay. */
-async function rate(port: number, agent: Agent): Promise<number> {
+async function rate({ port, agent }: Server): Promise<number> {
   const started = performance.now();
   let answers = 0;
   const ask = async () => {
@@ -39,24 +46,38 @@ const [argument] = process.argv.slice(2);
 if (argument !== undefined) {
   await serve(argument === 'sealed');
 } else {
-  const start = async (how: string): Promise<[number, ChildProcess]> => {
+  const start = async (how: string): Promise<Server> => {
     const child = spawn(process.execPath, [fileURLToPath(import.meta.url), how], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
-    return [Number(String(line)), child];
+    const server = {
+      child,
+      port: Number(String(line)),
+      agent: new Agent({ keepAlive: true, maxSockets: CONNECTIONS }),
+    };
+    await rate(server);
+    return server;
   };
-  const [sealedPort, sealedServer] = await start('sealed');
-  const [openPort, openServer] = await start('not sealed');
-  const agents = [0, 1].map(() => new Agent({ keepAlive: true, maxSockets: CONNECTIONS })) as [Agent, Agent];
-  await rate(sealedPort, agents[0]);
-  await rate(openPort, agents[1]);
-  const { sealed, open } = await sideBySide(times(21), {
-    sealed: () => rate(sealedPort, agents[0]),
-    open: () => rate(openPort, agents[1]),
+  // Several of each, in turns: two processes of the same program are not equally fast.
+  const sealedServers: Server[] = [];
+  const openServers: Server[] = [];
+  for (let pair = 0; pair < times(PAIRS); pair++) {
+    sealedServers.push(await start('sealed'));
+    openServers.push(await start('not sealed'));
+  }
+  const inTurns = (servers: Server[]) => {
+    let turn = 0;
+    return () => rate(servers[turn++ % servers.length] as Server);
+  };
+  const { sealed, open } = await sideBySide(times(5 * PAIRS), {
+    sealed: inTurns(sealedServers),
+    open: inTurns(openServers),
   });
-  for (const agent of agents) agent.destroy();
-  for (const server of [sealedServer, openServer]) server.stdin?.end();
+  for (const { agent, child } of [...sealedServers, ...openServers]) {
+    agent.destroy();
+    child.stdin?.end();
+  }
   report({
     question: 'HTTP requests, sealed',
     ours: sealed,
