@@ -524,7 +524,7 @@ export class Directory implements Disposable {
     path: RelativePath,
     options?: BufferEncoding | (HandleReadStreamOptions & { flags?: string; mode?: number }),
   ): ReadStream {
-    return fs.createReadStream(streamPath(path), { ...streamOptions(options), fs: this.#streamCalls(path) } as object);
+    return this.#stream(fs.createReadStream, path, options);
   }
 
   /** Makes a stream that writes a file; an error in opening it is the stream's. */
@@ -532,17 +532,34 @@ export class Directory implements Disposable {
     path: RelativePath,
     options?: BufferEncoding | (HandleWriteStreamOptions & { flags?: string; mode?: number }),
   ): WriteStream {
-    return fs.createWriteStream(streamPath(path), { ...streamOptions(options), fs: this.#streamCalls(path) } as object);
+    return this.#stream(fs.createWriteStream, path, options);
+  }
+
+  #stream<Stream extends ReadStream | WriteStream>(
+    make: (path: string | Buffer, options: object) => Stream,
+    path: RelativePath,
+    options: unknown,
+  ): Stream {
+    let stream: Stream | undefined;
+    const calls = this.#streamCalls(path, () => stream?.errored);
+    stream = make(streamPath(path), { ...streamOptions(options), fs: calls });
+    return stream;
   }
 
   /** What the runtime's streams are to call: opening is ours. */
-  #streamCalls(path: RelativePath): object {
+  #streamCalls(path: RelativePath, errored: () => unknown): object {
     const open = (
       _path: unknown,
       flags: string | number,
       mode: number | undefined,
       done: (error: unknown, fd?: number) => void,
     ) => {
+      // It failed before: its signal was aborted. The runtime would open the file all the same, and never close it.
+      const failure = errored();
+      if (failure !== undefined && failure !== null) {
+        done(failure);
+        return;
+      }
       this.#later(verbs.openVerb(path, flags, mode), path).then(
         (fd) => done(null, fd),
         (error: unknown) => done(error),

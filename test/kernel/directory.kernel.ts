@@ -1,10 +1,11 @@
 /** The verbs of a Directory, in both forms, against what node:fs says about the same files. */
 
 import assert from 'node:assert/strict';
+import type { EventEmitter } from 'node:events';
 import fs, { constants, Dirent, type ReadStream, Stats } from 'node:fs';
 import { Directory, Rights } from 'freebsd-capsule';
 import { caught } from '../support/caught.ts';
-import { temporaryDirectory } from '../support/descriptors.ts';
+import { onlyTheseAreOpen, settledDescriptors, temporaryDirectory } from '../support/descriptors.ts';
 import { inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 
@@ -241,6 +242,26 @@ directoryTest('streams read and write', async ({ directory, path }) => {
   const error = await new Promise<NodeJS.ErrnoException>((resolve) => missing.on('error', resolve));
   assert.equal(error.code, 'ENOENT');
   assert.equal(error.path, 'missing');
+});
+
+directoryTest('a stream whose signal was aborted opens nothing', async ({ directory, path }) => {
+  for (const name of ['kept', 'opened']) fs.writeFileSync(path(name), 'content');
+  const before = await settledDescriptors();
+  for (const make of ['createReadStream', 'createWriteStream'] as const) {
+    const ended = async (file: string, signal: AbortSignal) => {
+      const stream: EventEmitter = directory[make](file, { signal });
+      const error = new Promise<Error>((resolve) => stream.on('error', resolve));
+      await new Promise((resolve) => stream.on('close', resolve));
+      assert.equal((await error).name, 'AbortError');
+    };
+    await ended('kept', AbortSignal.abort());
+    // One that is aborted while it opens the file closes it.
+    const controller = new AbortController();
+    process.nextTick(() => controller.abort());
+    await ended('opened', controller.signal);
+  }
+  await onlyTheseAreOpen(before);
+  assert.equal(fs.readFileSync(path('kept'), 'utf8'), 'content');
 });
 
 directoryTest('an offset above 4 GiB', async ({ directory }) => {

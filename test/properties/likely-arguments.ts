@@ -12,6 +12,8 @@ interface Workshop {
   readonly home: string;
   /** Whether this process can have jails. */
   readonly jails: boolean;
+  /** The signal that is known to be aborted: what it says is the caller's own. */
+  readonly aborted: AbortSignal;
   /** An argument that is made for the one call: what a call limits, takes over or closes stays so. */
   fresh(what: string, make: () => unknown): unknown;
   /** Ends, after the call, what was made for it. */
@@ -25,7 +27,7 @@ type Row = readonly [names: RegExp, ...args: fc.Arbitrary<unknown>[]];
 export function likelyArguments(
   api: typeof capsule,
   check: typeof fc,
-  { home, jails, fresh, endLater }: Workshop,
+  { home, jails, aborted, fresh, endLater }: Workshop,
 ): readonly Row[] {
   const fs = process.getBuiltinModule('node:fs');
   const net = process.getBuiltinModule('node:net');
@@ -45,7 +47,10 @@ export function likelyArguments(
     check.record(fields, { requiredKeys: [], noNullPrototype: true });
   const list = (arbitrary: fc.Arbitrary<unknown>) => check.array(arbitrary, { minLength: 1, maxLength: 4 });
   const flag = check.boolean();
-  const signal = of(fresh('a signal', () => opening(new AbortController().signal)));
+  const signal = check.oneof(
+    { weight: 3, arbitrary: of(fresh('a signal', () => opening(new AbortController().signal))) },
+    { weight: 1, arbitrary: of(aborted) },
+  );
 
   // --- Capabilities. ---
 

@@ -563,7 +563,7 @@ async function callWithAnything(
   // --- Properties. ---
 
   const rows = (new Function(`return (${likely});`)() as typeof likelyArguments)(api, check, {
-    ...{ home, jails },
+    ...{ home, jails, aborted },
     fresh: (what, make) => new Fresh(what, make),
     endLater: (thing) => void toEnd.push(thing),
   });
