@@ -25,11 +25,11 @@ export interface ReadOptions<View extends NodeJS.ArrayBufferView> {
   readonly position?: number | bigint | null | undefined;
 }
 
-/** Returns where in a buffer to begin, for arithmetic: whether it is in the buffer is checked by the runtime. */
-function checkOffset(value: unknown): number {
-  const offset = value ?? 0;
-  if (typeof offset !== 'number') throw invalidArgType('offset', 'of type number', offset);
-  return offset;
+/** Returns a place in a buffer, or a length, for arithmetic: whether it is in the buffer is checked by the runtime. */
+function checkNumber(name: 'offset' | 'length', value: unknown, byDefault: number): number {
+  const number = value ?? byDefault;
+  if (typeof number !== 'number') throw invalidArgType(name, 'of type number', number);
+  return number;
 }
 
 /** What can be written piece by piece. */
@@ -102,8 +102,8 @@ export class FileHandle implements AsyncDisposable {
       if (!ArrayBuffer.isView(buffer)) {
         throw invalidArgType('buffer', 'an instance of Buffer, TypedArray, or DataView', buffer);
       }
-      const offset = checkOffset(given.offset);
-      const length = given.length ?? buffer.byteLength - offset;
+      const offset = checkNumber('offset', given.offset, 0);
+      const length = checkNumber('length', given.length, buffer.byteLength - offset);
       // What the bounds may be is checked by the runtime, against the buffer as it is now.
       const bytesRead = await promised<number>((done) =>
         fs.read(fd, buffer, offset, length, given.position ?? null, done),
@@ -171,7 +171,7 @@ export class FileHandle implements AsyncDisposable {
         const bytes = bytesOf(data, 'utf8');
         const given =
           typeof second === 'object' && second !== null ? second : { offset: second, length: third, position };
-        const offset = checkOffset(given.offset);
+        const offset = checkNumber('offset', given.offset, 0);
         const length = (given.length ?? bytes.length - offset) as number;
         fs.write(fd, bytes, offset, length, given.position ?? null, done);
       });

@@ -181,6 +181,9 @@ test('a FileHandle says so too', async () => {
   for (const offset of [Symbol('s'), 1n, true, 'x'] as never[]) {
     await expect(handle.read(bytes, offset)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
     await expect(handle.read({ buffer: bytes, offset })).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    const length = offset;
+    await expect(handle.read(bytes, 0, length)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    await expect(handle.read(bytes, { length })).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
     await expect(handle.write(bytes, offset)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
     await expect(handle.write(bytes, { offset })).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
   }
