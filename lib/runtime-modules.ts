@@ -3,6 +3,10 @@
  * first call that needs them, in capability mode too: they are in the runtime's program, no path is opened for them.
  */
 
+import type { Cluster } from 'node:cluster';
+
+// Its types tell of a module with a default export; the runtime gives that itself.
+export const cluster = () => process.getBuiltinModule('node:cluster') as unknown as Cluster;
 export const console = () => process.getBuiltinModule('node:console');
 export const module = () => process.getBuiltinModule('node:module');
 export const net = () => process.getBuiltinModule('node:net');

@@ -136,6 +136,32 @@ export function checkOptions<Options extends object>(value: unknown): Options & 
   return value as Options;
 }
 
+/** Options that the runtime's streams of files document for a handle. */
+const STREAM_OPTIONS = [
+  'autoClose',
+  'emitClose',
+  'encoding',
+  'end',
+  'flush',
+  'highWaterMark',
+  'signal',
+  'start',
+] as const;
+
+/**
+ * Returns the options of a stream that may be passed to the runtime, each read once: those of a handle's, and those named
+ * here. By one that is not documented the runtime would have another source than ours, or fail with the file open.
+ */
+export function streamOptions(value: unknown, ...more: readonly string[]): Record<string, unknown> {
+  const given = checkOptions<Record<string, unknown>>(value);
+  return Object.fromEntries(
+    [...STREAM_OPTIONS, ...more].flatMap((name) => {
+      const option = given[name];
+      return option === undefined ? [] : [[name, option]];
+    }),
+  );
+}
+
 /** Checks the encoding of names: a BufferEncoding, or 'buffer' for bytes. Default: UTF-8. */
 export function checkEncoding(value: unknown): BufferEncoding | 'buffer' {
   if (value === undefined || value === null) return 'utf8';

@@ -3,9 +3,9 @@ import type { Server, ServerOpts, Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { native } from '../binding.ts';
 import { getRights, limitRights, type Right, Rights } from '../capsicum/rights.ts';
-import { checkInteger, checkObject, invalidArgType, invalidArgValue, withMore } from '../errors.ts';
-import { net } from '../runtime-modules.ts';
-import { checkAmbientPath, checkOptions, leadsOutsideByName, type RelativePath, type TimeLike } from './arguments.ts';
+import { checkInteger, checkObject, invalidArgType, invalidArgValue, invalidState, withMore } from '../errors.ts';
+import { cluster, net } from '../runtime-modules.ts';
+import { checkAmbientPath, leadsOutsideByName, type RelativePath, streamOptions, type TimeLike } from './arguments.ts';
 import type { FileData } from './descriptor-calls.ts';
 import {
   type FileDataSource,
@@ -540,55 +540,63 @@ export class Directory implements Disposable {
     path: RelativePath,
     options: unknown,
   ): Stream {
-    let stream: Stream | undefined;
-    const calls = this.#streamCalls(path, () => stream?.errored);
-    stream = make(streamPath(path), { ...streamOptions(options), fs: calls });
-    return stream;
-  }
-
-  /** What the runtime's streams are to call: opening is ours. */
-  #streamCalls(path: RelativePath, errored: () => unknown): object {
-    const open = (
-      _path: unknown,
-      flags: string | number,
-      mode: number | undefined,
-      done: (error: unknown, fd?: number) => void,
-    ) => {
+    let stream: (Stream & RuntimeStream) | undefined;
+    const open: OpenCall = (_path, flags, mode, done) => {
+      // The runtime's constructor threw: nobody has the stream, and nobody would close what it opens.
+      if (stream === undefined) return;
       // It failed before: its signal was aborted. The runtime would open the file all the same, and never close it.
-      const failure = errored();
-      if (failure !== undefined && failure !== null) {
-        done(failure);
+      if (stream.errored !== undefined && stream.errored !== null) {
+        done(stream.errored);
         return;
       }
-      this.#later(verbs.openVerb(path, flags, mode), path).then(
+      const opening = async () => await this.#later(verbs.openVerb(path, flags, mode), path);
+      opening().then(
         (fd) => done(null, fd),
         (error: unknown) => done(error),
       );
     };
-    const close = (fd: number, done: (error: unknown) => void) => {
-      let failure: unknown = null;
-      try {
-        closeHeld(fd);
-      } catch (error) {
-        failure = error;
-      }
-      process.nextTick(done, failure);
+    const calls = { ...streamCalls(), open };
+    const made = make(streamPath(path), { ...pathStreamOptions(options), fs: calls }) as Stream & RuntimeStream;
+    // In place of the runtime's own. That one calls `open` of the stream rather than ours where somebody has put another
+    // there, as graceful-fs does, and that opens paths of the whole system.
+    made._construct = (done) => {
+      open(path, made.flags, made.mode, (error, fd) => {
+        if (fd === undefined) {
+          done(error as Error);
+          return;
+        }
+        made.fd = fd;
+        done();
+        made.emit('open', fd);
+        made.emit('ready');
+      });
     };
-    const { fsync, read, write, writev } = fs;
-    return { open, close, fsync, read, write, writev };
+    stream = made;
+    return stream;
   }
 
   /**
    * Makes a server that listens on a socket of the given name in this directory; resolves when it does. The name stays
    * when the server closes.
    *
-   * @throws `EADDRINUSE` when there is a file of that name; `ENAMETOOLONG` for a path of more than 103 bytes
+   * @throws `EADDRINUSE` when there is a file of that name; `ENAMETOOLONG` for a path of more than 103 bytes;
+   * `ERR_INVALID_STATE` in a worker of `node:cluster`, for which the runtime would have its primary listen
    * @see [bindat(2)](https://man.freebsd.org/cgi/man.cgi?query=bindat&sektion=2)
    */
   async listenUnix(path: RelativePath, options: ServerOpts & { readonly backlog?: number } = {}): Promise<Server> {
     checkObject('options', options);
-    const { backlog } = options;
+    const { backlog, highWaterMark } = options;
     if (backlog !== undefined) checkInteger('options.backlog', backlog, 0, 0x7fffffff);
+    // Bun looks at it when somebody connects.
+    if (highWaterMark !== undefined) {
+      checkInteger('options.highWaterMark', highWaterMark, 0, Number.MAX_SAFE_INTEGER);
+    }
+    if (cluster().isWorker) {
+      throw invalidState(
+        'A worker of node:cluster cannot listen: the runtime would have the primary listen on its own descriptor of ' +
+          'that number. Listen in a process of its own, such as one of spawn()',
+      );
+    }
     // All that can throw comes before there is a descriptor. After that it is the server's: the runtime closes it when
     // listen(2) fails, and by the time the error is told the number may be somebody else's.
     const server = net().createServer(options);
@@ -707,12 +715,40 @@ function streamPath(path: RelativePath): string | Buffer {
   return Buffer.from(path);
 }
 
+/** What a stream of the runtime's has that its types do not tell. */
+interface RuntimeStream {
+  fd: number;
+  readonly flags: string | number;
+  readonly mode: number | undefined;
+}
+
+type OpenCall = (
+  path: unknown,
+  flags: string | number,
+  mode: number | undefined,
+  done: (error: unknown, fd?: number) => void,
+) => void;
+
+/** What the runtime's streams are to call, but for opening. */
+function streamCalls(): object {
+  const close = (fd: number, done: (error: unknown) => void) => {
+    let failure: unknown = null;
+    try {
+      closeHeld(fd);
+    } catch (error) {
+      failure = error;
+    }
+    process.nextTick(done, failure);
+  };
+  const { fsync, read, write, writev } = fs;
+  return { close, fsync, read, write, writev };
+}
+
 /** Options of a stream of a path. With a descriptor among them the runtime would take that instead, from anywhere. */
-function streamOptions(options: unknown): object {
-  // A copy, and that is what is checked and passed on.
-  const given: { fd?: unknown } = { ...checkOptions(options) };
-  if (given.fd !== undefined && given.fd !== null) {
-    throw invalidArgValue('options.fd', given.fd, 'must not be given: the stream opens the path in the directory');
+function pathStreamOptions(options: unknown): object {
+  const { fd, ...given } = streamOptions(options, 'fd', 'flags', 'mode');
+  if (fd !== undefined && fd !== null) {
+    throw invalidArgValue('options.fd', fd, 'must not be given: the stream opens the path in the directory');
   }
   return given;
 }

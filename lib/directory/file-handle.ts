@@ -11,6 +11,7 @@ import {
   checkOptions,
   checkSignal,
   checkTime,
+  streamOptions,
   type TimeLike,
 } from './arguments.ts';
 import { bytesOf, type FileData, promised, readAll, writeBytes } from './descriptor-calls.ts';
@@ -258,12 +259,20 @@ export class FileHandle implements AsyncDisposable {
 
   /** Makes a stream that reads the file, and closes the handle at its end unless `autoClose` is false. */
   createReadStream(options: HandleReadStreamOptions = {}): ReadStream {
-    return fs.createReadStream('', { ...options, fd: this.#file.open('read'), fs: this.#streamCalls() } as object);
+    return fs.createReadStream('', {
+      ...streamOptions(options),
+      fd: this.#file.open('read'),
+      fs: this.#streamCalls(),
+    } as object);
   }
 
   /** Makes a stream that writes the file, and closes the handle at its end unless `autoClose` is false. */
   createWriteStream(options: HandleWriteStreamOptions = {}): WriteStream {
-    return fs.createWriteStream('', { ...options, fd: this.#file.open('write'), fs: this.#streamCalls() } as object);
+    return fs.createWriteStream('', {
+      ...streamOptions(options),
+      fd: this.#file.open('write'),
+      fs: this.#streamCalls(),
+    } as object);
   }
 
   /** Reads the file line by line, and closes the handle at its end unless `autoClose` is false. */

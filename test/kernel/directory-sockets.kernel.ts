@@ -1,6 +1,7 @@
 /** UNIX sockets named in a Directory, which is the only way to make and reach one in capability mode. */
 
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { Directory } from 'freebsd-capsule';
 import { onlyTheseAreOpen, settledDescriptors, temporaryDirectory } from '../support/descriptors.ts';
@@ -57,6 +58,12 @@ kernelTest('directory: options that are refused leave no socket open', async () 
     const before = await settledDescriptors();
     await assert.rejects(directory.listenUnix('other', { backlog: -1 }), { code: 'ERR_OUT_OF_RANGE' });
     await assert.rejects(directory.listenUnix('other', 5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    // The runtimes take these, and fail when somebody connects.
+    await assert.rejects(directory.listenUnix('other', { highWaterMark: 1.5 }), { code: 'ERR_OUT_OF_RANGE' });
+    await assert.rejects(directory.listenUnix('other', { highWaterMark: 'x' as never }), {
+      code: 'ERR_INVALID_ARG_TYPE',
+    });
+    assert.deepEqual(directory.readdirSync('.'), ['socket']);
     const strange = {
       get allowHalfOpen(): boolean {
         throw new Error('not to be read');
@@ -65,6 +72,40 @@ kernelTest('directory: options that are refused leave no socket open', async () 
     await assert.rejects(directory.connectUnix('socket', strange), /not to be read/);
     await onlyTheseAreOpen(before);
     await new Promise((resolve) => server.close(resolve));
+  } finally {
+    temporary.remove();
+  }
+});
+
+// There the runtime hands the number to the primary, which takes its own descriptor of that number for the socket.
+kernelTest('directory: a worker of node:cluster is told that it cannot listen', async () => {
+  const temporary = temporaryDirectory();
+  try {
+    const answer = await inChild(
+      async (_, path) => {
+        const cluster = process.getBuiltinModule('node:cluster') as unknown as typeof import('node:cluster').default;
+        const body = async ({ Directory }: typeof import('freebsd-capsule'), directory: string) => {
+          try {
+            await Directory.open(directory).listenUnix('socket');
+          } catch (error) {
+            return (error as NodeJS.ErrnoException).code;
+          }
+          return 'it listens';
+        };
+        const order = JSON.stringify({ body: body.toString(), input: path, mark: '|' });
+        cluster.setupPrimary({ exec: process.argv[1] as string, args: [order], silent: true });
+        const { process: worker } = cluster.fork();
+        let output = '';
+        worker.stdout?.setEncoding('utf8').on('data', (text) => {
+          output += String(text);
+        });
+        await new Promise((resolve) => worker.on('close', resolve));
+        return output;
+      },
+      { input: temporary.path },
+    );
+    assert.deepEqual(JSON.parse(answer.split('|')[1] ?? 'null'), { result: 'ERR_INVALID_STATE' }, answer);
+    assert.deepEqual(readdirSync(temporary.path), []);
   } finally {
     temporary.remove();
   }

@@ -264,6 +264,82 @@ directoryTest('a stream whose signal was aborted opens nothing', async ({ direct
   assert.equal(fs.readFileSync(path('kept'), 'utf8'), 'content');
 });
 
+directoryTest('a stream opens its file here whatever opens those of node:fs', async ({ directory, path }) => {
+  const outside = temporaryDirectory();
+  const replaced = [fs.ReadStream, fs.WriteStream].map(({ prototype }) => ({
+    prototype,
+    original: Object.getOwnPropertyDescriptor(prototype, 'open'),
+  }));
+  // As graceful-fs does.
+  function open(this: ReadStream & { fd: number; flags: string; mode: number }) {
+    fs.open(this.path, this.flags, this.mode, (error, fd) => {
+      if (error !== null) {
+        this.destroy(error);
+        return;
+      }
+      this.fd = fd;
+      this.emit('open', fd);
+      this.emit('ready');
+    });
+  }
+  try {
+    for (const { prototype } of replaced) {
+      Object.defineProperty(prototype, 'open', { value: open, configurable: true, writable: true });
+    }
+    const elsewhere = `${outside.path}/file`;
+    fs.writeFileSync(elsewhere, 'outside');
+    const before = await settledDescriptors();
+    for (const make of ['createReadStream', 'createWriteStream'] as const) {
+      const stream: EventEmitter = directory[make](elsewhere);
+      const opened: unknown[] = [];
+      stream.on('open', (fd) => opened.push(fd));
+      const error = new Promise<NodeJS.ErrnoException>((resolve) => stream.on('error', resolve));
+      await new Promise((resolve) => stream.on('close', resolve));
+      assert.equal((await error).code, 'ENOTCAPABLE');
+      assert.deepEqual(opened, []);
+    }
+    const out = directory.createWriteStream('file');
+    const opened = new Promise((resolve) => out.on('open', resolve));
+    out.end('inside');
+    await new Promise((resolve, reject) => out.on('close', () => resolve(undefined)).on('error', reject));
+    assert.equal(typeof (await opened), 'number');
+    assert.equal(await text(directory.createReadStream('file')), 'inside');
+    await onlyTheseAreOpen(before);
+    assert.equal(fs.readFileSync(path('file'), 'utf8'), 'inside');
+    assert.equal(fs.readFileSync(elsewhere, 'utf8'), 'outside');
+  } finally {
+    for (const { prototype, original } of replaced) {
+      if (original === undefined) Reflect.deleteProperty(prototype, 'open');
+      else Object.defineProperty(prototype, 'open', original);
+    }
+    outside.remove();
+  }
+});
+
+directoryTest('options of a stream that are refused open nothing, others than the known do nothing', async (place) => {
+  const { directory, path } = place;
+  fs.writeFileSync(path('kept'), 'content');
+  const before = await settledDescriptors();
+  assert.equal(await codeOf(() => directory.createReadStream('kept', 'buffer' as never)), 'ERR_UNKNOWN_ENCODING');
+  assert.equal(await codeOf(() => directory.createWriteStream('kept', 'buffer' as never)), 'ERR_UNKNOWN_ENCODING');
+  assert.equal(await codeOf(() => directory.createWriteStream('kept', 5 as never)), 'ERR_INVALID_ARG_TYPE');
+  const unknown = {
+    objectMode: true,
+    fs: { open: () => assert.fail('another open'), write: () => assert.fail('another write') },
+    construct: () => assert.fail('another construct'),
+    read: () => assert.fail('another read'),
+    write: () => assert.fail('another write'),
+  };
+  const out = directory.createWriteStream('other', unknown as object);
+  out.end('content');
+  await new Promise((resolve, reject) => out.on('close', () => resolve(undefined)).on('error', reject));
+  assert.equal(await text(directory.createReadStream('other', unknown as object)), 'content');
+  const handle = await directory.open('other');
+  assert.equal(await text(handle.createReadStream(unknown as object)), 'content');
+  await onlyTheseAreOpen(before);
+  assert.equal(fs.readFileSync(path('kept'), 'utf8'), 'content');
+});
+
 directoryTest('an offset above 4 GiB', async ({ directory }) => {
   const far = 5 * 1024 ** 3;
   const handle = await directory.open('sparse', 'w+');
