@@ -341,6 +341,11 @@ export interface NativeJailParameter {
 
 /** What only the addon of a simulated kernel offers besides. */
 export interface NativeSimulation extends NativeBinding {
-  /** Says that `fd` was closed by a call that the simulated kernel did not see: its number starts afresh. */
+  /**
+   * Says that `fd` is about to be closed by a call that the simulated kernel does not see: its number starts afresh. Not
+   * afterwards: it may be another open file's by then, which has been limited.
+   */
+  simulatedClosing(fd: number): void;
+  /** Says that it was closed: a process, or a jail, may go with its descriptor. */
   simulatedClose(fd: number): void;
 }

@@ -8,7 +8,9 @@ export interface SimulatedKernel {
   isSandboxed(): boolean;
   /** Gives those of the needed rights that the descriptor lacks; none for a closed descriptor. */
   missingRights(fd: number, needed: readonly string[]): readonly string[];
-  /** Tells the kernel that the slot is free, so that the next descriptor in it starts with every right. */
+  /** Tells the kernel that the descriptor is about to be closed, so that the next in its slot starts with every right. */
+  descriptorClosing(fd: number): void;
+  /** Tells the kernel that it was closed. By now its number may be another's, where a thread of the pool closed it. */
   descriptorClosed(fd: number): void;
 }
 

@@ -262,10 +262,11 @@ int pdwait(int fd, int* status, int options, struct __wrusage* usage, void*) {
   const bool ended = info.si_code != CLD_STOPPED && info.si_code != CLD_CONTINUED;
   if (ended && (options & WNOWAIT) == 0) {
     const std::lock_guard lock(processes_mutex);
-    const auto found = Processes().find(fd);
-    if (found != Processes().end()) {
-      found->second.reaped = true;
-      found->second.status = StatusOf(info);
+    // Whichever descriptor this was: the number may be another process's from now on.
+    for (auto& [_, process] : Processes()) {
+      if (process.pid != info.si_pid || process.reaped) continue;
+      process.reaped = true;
+      process.status = StatusOf(info);
     }
   }
   return 0;

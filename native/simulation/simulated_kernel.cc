@@ -7,11 +7,18 @@
 
 namespace {
 
-Napi::Value SimulatedClose(const Napi::CallbackInfo& info) {
+Napi::Value SimulatedClosing(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const int fd = arguments.Int32(0);
   if (arguments.failed()) return {};
   simulation::DescriptorTable().Forget(fd);
+  return info.Env().Undefined();
+}
+
+Napi::Value SimulatedClose(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const int fd = arguments.Int32(0);
+  if (arguments.failed()) return {};
   simulation::ProcessClosed(fd);
   // A look at the tree notices that a jail's descriptor is gone.
   simulation::JailTree tree;
@@ -24,5 +31,6 @@ const char* KernelKind() { return "simulated"; }
 
 void AddSimulation(Napi::Env env, Napi::Object exports) {
   simulation::OfferJailEvents();
+  AddFunction<SimulatedClosing>(env, exports, "simulatedClosing");
   AddFunction<SimulatedClose>(env, exports, "simulatedClose");
 }

@@ -1,7 +1,9 @@
 /** What the runtime's own calls on a descriptor give when it lacks the right for them. */
 
 import assert from 'node:assert/strict';
-import type { Right } from 'freebsd-capsule';
+import fs from 'node:fs';
+import { getRights, limitRights, type Right, Rights } from 'freebsd-capsule';
+import { ScratchFiles } from '../support/descriptors.ts';
 import { inChild } from '../support/in-child.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 
@@ -116,3 +118,42 @@ kernelTest("losing 'ioctl' and 'fcntl' empties their lists", async () => {
     [[], []],
   ]);
 });
+
+// A thread of the pool closes it, and what is opened next may have its number before the program is told so.
+for (const [form, close] of [
+  [
+    'fs.close',
+    async (path: string) => {
+      const fd = fs.openSync(path, 'r');
+      return { fd, closed: new Promise<unknown>((resolve) => fs.close(fd, resolve)) };
+    },
+  ],
+  [
+    'FileHandle#close',
+    async (path: string) => {
+      const handle = await fs.promises.open(path, 'r');
+      return { fd: handle.fd, closed: handle.close() };
+    },
+  ],
+] as const) {
+  kernelTest(`rights: ${form} that ends later leaves those of the next file of its number alone`, async () => {
+    const scratch = new ScratchFiles();
+    try {
+      const { fd, closed } = await close(scratch.file);
+      const next: number[] = [];
+      for (let look = 0; look < 1000 && !next.includes(fd); look++) {
+        for (const other of next.splice(0)) fs.closeSync(other);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+        // The lowest that is free: with as many as this one is among them.
+        while (next.length < 20 && !next.includes(fd)) next.push(scratch.open());
+      }
+      assert(next.includes(fd), 'it was never closed');
+      const some = Rights.of('read', 'fstat');
+      limitRights(fd, some);
+      await closed;
+      assert.deepEqual([...getRights(fd)], [...some]);
+    } finally {
+      scratch.remove();
+    }
+  });
+}

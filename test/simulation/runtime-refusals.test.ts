@@ -154,7 +154,12 @@ it('cannot be installed on FreeBSD', () => {
   const platform = Object.getOwnPropertyDescriptor(process, 'platform');
   Object.defineProperty(process, 'platform', { ...platform, value: 'freebsd' });
   try {
-    const kernel = { isSandboxed: () => false, missingRights: () => [], descriptorClosed: () => {} };
+    const kernel = {
+      isSandboxed: () => false,
+      missingRights: () => [],
+      descriptorClosing: () => {},
+      descriptorClosed: () => {},
+    };
     expect(() => installRuntimeRefusals(kernel)).toThrow('must not be installed on FreeBSD');
   } finally {
     if (platform !== undefined) Object.defineProperty(process, 'platform', platform);

@@ -56,6 +56,7 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
       (original) =>
         function (this: unknown, ...args) {
           const [fd, callback] = args as [number, ((...results: unknown[]) => unknown) | undefined];
+          kernel.descriptorClosing(fd);
           if (typeof callback !== 'function') {
             const result = Reflect.apply(original, this, args);
             kernel.descriptorClosed(fd);
@@ -102,6 +103,7 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
       (original) =>
         function (this: unknown, ...args) {
           const { fd } = this as { fd: number };
+          kernel.descriptorClosing(fd);
           const result = Reflect.apply(original, this, args);
           if (fd >= 0) afterwards(result, () => kernel.descriptorClosed(fd));
           return result;

@@ -50,9 +50,9 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
     (original) =>
       function (this: unknown, ...args) {
         const [fd, request] = args as [number, { oncomplete?: (...results: unknown[]) => unknown } | undefined];
+        kernel.descriptorClosing(fd);
         if (typeof request?.oncomplete !== 'function') {
           const result = Reflect.apply(original, this, args);
-          // Only after a close that did not throw: EBADF frees nothing.
           kernel.descriptorClosed(fd);
           return result;
         }
@@ -73,6 +73,7 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
       (original) =>
         function (this: unknown, ...args) {
           const { fd } = this as { fd: number };
+          kernel.descriptorClosing(fd);
           const result = Reflect.apply(original, this, args);
           if (fd >= 0) afterwards(result, () => kernel.descriptorClosed(fd));
           return result;
