@@ -1,9 +1,12 @@
-// Several commands at once, as many as there are processors.
+// Several commands at once, as many as there are processors, up to what the memory of a machine with many has room for.
 
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { root } from './project.mjs';
 import { Failure } from './run-command.mjs';
+
+// Under sanitizers each takes up to a gigabyte or so.
+export const parallelism = Math.min(availableParallelism(), 4);
 
 const KEPT_OUTPUT = 1 << 18;
 
@@ -36,6 +39,6 @@ export async function runInParallel(purpose, commands, { done = () => {}, option
       else failures.push(`${output}\n\n${purpose} failed${end ? ` (${end})` : ''}: ${command.join(' ')}`);
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  await Promise.all(Array.from({ length: parallelism }, work));
   if (failures.length > 0) throw new Failure(failures.join('\n\n'));
 }

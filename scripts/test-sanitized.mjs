@@ -7,8 +7,8 @@
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { parallelism } from './in-parallel.mjs';
 import { kernelEnvironment } from './kernel-in-use.mjs';
 import { nodeHeaders } from './node-headers.mjs';
 import { inProject } from './project.mjs';
@@ -48,7 +48,7 @@ function build() {
       { cwd: COPY },
     );
   gyp('configure', `--nodedir=${nodeHeaders()}`, '--', '-Dsanitize=address,undefined');
-  gyp('build', `--jobs=${availableParallelism()}`);
+  gyp('build', `--jobs=${parallelism}`);
 }
 
 // The runtime library of the compiler that has built the addon: Node is not built with it, so it has to come first.
@@ -139,7 +139,7 @@ function test(options, library, stdio) {
     [
       inProject('node_modules/vitest/vitest.mjs'),
       ...['run', '--config=scripts/sanitized-vitest.config.mjs', `--root=${COPY}`, '--typecheck.enabled=false'],
-      ...[`--maxWorkers=${availableParallelism()}`, ...options],
+      ...[`--maxWorkers=${parallelism}`, ...options],
     ],
     { cwd: COPY, stdio, env: environment(library) },
   );

@@ -445,9 +445,15 @@ kernelTest('a child ends with its descriptor, whoever closes it', async () => {
 kernelTest('a running child keeps the program, unless it is told not to', () => {
   const url = pathToFileURL(createRequire(import.meta.url).resolve('freebsd-capsule')).href;
   const told: Record<string, string> = {};
-  for (const calls of ['', '.unref()', '.unref().ref()', '.ref().unref()']) {
+  // Those that are not waited for run for longer than a slow machine takes to end the program.
+  for (const [calls, seconds] of [
+    ['', 1],
+    ['.unref()', 30],
+    ['.unref().ref()', 1],
+    ['.ref().unref()', 30],
+  ] as const) {
     const program = `import(${JSON.stringify(url)}).then(({ spawn }) => {
-      const child = spawn('/bin/sleep', ['1'], { stdio: 'ignore' })${calls};
+      const child = spawn('/bin/sleep', ['${seconds}'], { stdio: 'ignore' })${calls};
       child.exited.then(() => console.log('told of its end'));
     });`;
     const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', program], {

@@ -229,6 +229,7 @@ async function callWithAnything(
   );
   const text = check.constantFrom(
     'utf8',
+    'buffer',
     'base64',
     'none such',
     'r',
@@ -256,6 +257,10 @@ async function callWithAnything(
     check.constantFrom(
       ...[
         'fd',
+        'fs',
+        'handle',
+        'objectMode',
+        'allowHalfOpen',
         'rights',
         'ioctls',
         'fcntls',
@@ -643,7 +648,7 @@ async function callWithAnything(
         for (const [source, numRuns] of Object.entries(runs) as [Source, number][]) {
           // Not the same for each name.
           const chosen = (seed + round * 7919 + all.indexOf(name) * 104_729) | 0;
-          const details = await check.check(property(name, source), { seed: chosen, numRuns });
+          const details = await check.check(property(name, source), { seed: chosen, numRuns, endOnFailure: true });
           if (details.failed) {
             const error = details.errorInstance instanceof Error ? details.errorInstance.stack : details.errorInstance;
             return `${name}, round ${round}, ${source}: ${String(error)}\nfor ${shown(details.counterexample)}`;

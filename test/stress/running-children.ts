@@ -13,11 +13,19 @@ export async function runningChildren(): Promise<string[]> {
       return false;
     }
   };
+  const childrenOf = (task: string) => {
+    try {
+      return fs.readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ');
+    } catch {
+      // The thread has ended since the list was read. Its children are another thread's by now: the next look tells.
+      return [];
+    }
+  };
   const childrenNow = () =>
     fs.existsSync('/proc/self/task')
       ? fs
           .readdirSync('/proc/self/task')
-          .flatMap((task) => fs.readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' '))
+          .flatMap(childrenOf)
           .filter((pid) => pid !== '' && runs(pid))
       : [];
   let children = childrenNow();
