@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compiled } from '../support/compiled.ts';
+import { temporaryDirectory } from '../support/descriptors.ts';
 import { kernelTest } from '../support/kernel-test.ts';
 import { runtime } from '../support/requirements.ts';
 
@@ -19,13 +20,17 @@ const readme: {
 
 for (const [index, source] of readme.blocksOf('js').entries()) {
   kernelTest(`README.md, program ${index + 1} prints what it says`, () => {
+    const temporary = temporaryDirectory();
+    // Not in /tmp itself: what root leaves there, the next user cannot write.
+    const program = readme.runnable(source).replaceAll('/tmp/', `${temporary.path}/`);
     const evaluate = runtime === 'bun' ? ['-e'] : ['--input-type=module', '-e'];
-    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [...evaluate, readme.runnable(source)], {
+    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [...evaluate, program], {
       cwd: root,
       encoding: 'utf8',
       timeout: 100_000,
       killSignal: 'SIGKILL',
     });
+    temporary.remove();
     assert.equal(signal, null, `killed by ${signal}\n${stdout}${stderr}`);
     assert.equal(status, 0, `exit status ${status}\n${stdout}${stderr}`);
     assert.equal(stderr, '');
