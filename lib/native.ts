@@ -342,10 +342,13 @@ export interface NativeJailParameter {
 /** What only the addon of a simulated kernel offers besides. */
 export interface NativeSimulation extends NativeBinding {
   /**
-   * Says that `fd` is about to be closed by a call that the simulated kernel does not see: its number starts afresh. Not
-   * afterwards: it may be another open file's by then, which has been limited.
+   * Says that `fd` is about to be closed by a call that the simulated kernel does not see. Returns the version of its
+   * limits, for `simulatedClose`.
    */
-  simulatedClosing(fd: number): void;
-  /** Says that it was closed: a process, or a jail, may go with its descriptor. */
-  simulatedClose(fd: number): void;
+  simulatedClosing(fd: number): number;
+  /**
+   * Says that it was closed: its number starts afresh, and a process, or a jail, may go with its descriptor. Unless the
+   * limits are of another version: the number is another open file's by now, which has been limited.
+   */
+  simulatedClose(fd: number, version: number): void;
 }

@@ -118,7 +118,7 @@ const CONTRACT = {
   switchUser: ['id or null', 'id or null'],
 } as const satisfies Record<keyof NativeBinding, Member>;
 
-const SIMULATION_ONLY = { simulatedClosing: ['fd'], simulatedClose: ['fd'] } as const satisfies Record<
+const SIMULATION_ONLY = { simulatedClosing: ['fd'], simulatedClose: ['fd', 'word'] } as const satisfies Record<
   Exclude<keyof NativeSimulation, keyof NativeBinding>,
   Member
 >;

@@ -550,9 +550,10 @@ export class Directory implements Disposable {
         return;
       }
       const opening = async () => await this.#later(verbs.openVerb(path, flags, mode), path);
+      // What a listener throws is an exception, as with the runtime's streams, and no rejection.
       opening().then(
-        (fd) => done(null, fd),
-        (error: unknown) => done(error),
+        (fd) => process.nextTick(done, null, fd),
+        (error: unknown) => process.nextTick(done, error),
       );
     };
     const calls = { ...streamCalls(), open };

@@ -8,9 +8,7 @@ export function startSimulation(binding: NativeSimulation): void {
     isSandboxed: () => binding.capGetMode(),
     missingRights: (fd, needed) => needed.filter((right) => !hasRights(binding, fd, right)),
     // Whatever the caller gave: the call that closes has not looked at it yet.
-    descriptorClosing: (fd) => {
-      if (Number.isInteger(fd) && fd >= 0 && fd <= 0x7fffffff) binding.simulatedClosing(fd);
-    },
-    descriptorClosed: (fd) => binding.simulatedClose(fd),
+    descriptorClosing: (fd) => (Number.isInteger(fd) && fd >= 0 && fd <= 0x7fffffff ? binding.simulatedClosing(fd) : 0),
+    descriptorClosed: (fd, version) => binding.simulatedClose(fd, version),
   });
 }

@@ -8,10 +8,13 @@ export interface SimulatedKernel {
   isSandboxed(): boolean;
   /** Gives those of the needed rights that the descriptor lacks; none for a closed descriptor. */
   missingRights(fd: number, needed: readonly string[]): readonly string[];
-  /** Tells the kernel that the descriptor is about to be closed, so that the next in its slot starts with every right. */
-  descriptorClosing(fd: number): void;
-  /** Tells the kernel that it was closed. By now its number may be another's, where a thread of the pool closed it. */
-  descriptorClosed(fd: number): void;
+  /** Tells the kernel that the descriptor is about to be closed. Returns what `descriptorClosed` takes. */
+  descriptorClosing(fd: number): number;
+  /**
+   * Tells the kernel that it was closed, so that the next in its slot starts with every right. By now its number may be
+   * another's, where a thread of the pool closed it.
+   */
+  descriptorClosed(fd: number, version: number): void;
 }
 
 // A registered symbol, so that two copies of the package in one program do not refuse everything twice.

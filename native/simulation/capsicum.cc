@@ -55,6 +55,7 @@ int cap_rights_limit(int fd, const cap_rights_t* rights) {
     if (slot == nullptr) return Fail(EBADF);
   }
   slot->rights = *rights;
+  slot->version = simulation::NextVersion();
   if (!simulation::Has(*rights, CAP_IOCTL)) slot->ioctls.emplace();
   if (!simulation::Has(*rights, CAP_FCNTL)) slot->fcntls = 0;
   return 0;
@@ -81,6 +82,7 @@ int cap_ioctls_limit(int fd, const cap_ioctl_t* commands, size_t count) {
     }
   }
   slot->ioctls.emplace(commands, commands + count);
+  slot->version = simulation::NextVersion();
   return 0;
 }
 
@@ -102,6 +104,7 @@ int cap_fcntls_limit(int fd, uint32_t mask) {
   if (slot == nullptr) return Fail(EBADF);
   if ((mask & ~slot->fcntls) != 0) return Fail(ENOTCAPABLE);
   slot->fcntls = mask;
+  slot->version = simulation::NextVersion();
   return 0;
 }
 

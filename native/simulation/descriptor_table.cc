@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -72,7 +73,7 @@ std::optional<Slot> InheritedSlot(int fd) {
   return std::nullopt;
 }
 
-Slot FreshSlot() { return Slot{KnownRights(), std::nullopt, CAP_FCNTL_ALL}; }
+Slot FreshSlot() { return Slot{KnownRights(), std::nullopt}; }
 
 }  // namespace
 
@@ -111,12 +112,22 @@ bool DescriptorTable::SettleConnections(int listening_fd) {
 
 void DescriptorTable::Forget(int fd) { Table().erase(fd); }
 
+uint32_t DescriptorTable::VersionOf(int fd) const {
+  const auto found = Table().find(fd);
+  return found == Table().end() ? 0 : found->second.slot.version;
+}
+
 void DescriptorTable::Inherit(int fd, int directory) {
   const Slot* from = Find(directory);
   if (from == nullptr) return;
   const Slot inherited = *from;
   Forget(fd);
   if (Slot* slot = Find(fd)) *slot = inherited;
+}
+
+uint32_t NextVersion() {
+  static std::atomic<uint32_t> last = 0;
+  return ++last;
 }
 
 int Osreldate() {

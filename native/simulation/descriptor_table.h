@@ -22,11 +22,15 @@
 
 namespace simulation {
 
+uint32_t NextVersion();
+
 struct Slot {
   cap_rights_t rights;
   // Nothing: unlimited.
   std::optional<std::vector<cap_ioctl_t>> ioctls;
   uint32_t fcntls = CAP_FCNTL_ALL;
+  // Another one for each slot, and after each change of one.
+  uint32_t version = NextVersion();
 };
 
 // A locked view of the table.
@@ -40,6 +44,8 @@ class DescriptorTable {
   // before it was limited; true when slots may have moved for it.
   bool SettleConnections(int listening_fd);
   void Forget(int fd);
+  // The version of the slot; 0 where there is none yet.
+  uint32_t VersionOf(int fd) const;
   // What openat(2) does in a limited directory: `fd` starts with its slot.
   void Inherit(int fd, int directory);
 

@@ -11,14 +11,18 @@ Napi::Value SimulatedClosing(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const int fd = arguments.Int32(0);
   if (arguments.failed()) return {};
-  simulation::DescriptorTable().Forget(fd);
-  return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), simulation::DescriptorTable().VersionOf(fd));
 }
 
 Napi::Value SimulatedClose(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const int fd = arguments.Int32(0);
+  const uint32_t version = arguments.Uint32(1);
   if (arguments.failed()) return {};
+  {
+    simulation::DescriptorTable table;
+    if (table.VersionOf(fd) == version) table.Forget(fd);
+  }
   simulation::ProcessClosed(fd);
   // A look at the tree notices that a jail's descriptor is gone.
   simulation::JailTree tree;

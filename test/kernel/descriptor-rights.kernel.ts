@@ -157,3 +157,20 @@ for (const [form, close] of [
     }
   });
 }
+
+kernelTest(
+  'rights: a close that is refused changes none, and one that works leaves none to the next file',
+  async () => {
+    const scratch = new ScratchFiles();
+    try {
+      const fd = scratch.open();
+      limitRights(fd, ['read', 'fstat']);
+      assert.throws(() => fs.close(fd, 5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+      assert.deepEqual([...getRights(fd)], ['read', 'fstat']);
+      await new Promise((resolve) => fs.close(fd, resolve));
+      assert(getRights(scratch.open()).has('write'));
+    } finally {
+      scratch.remove();
+    }
+  },
+);

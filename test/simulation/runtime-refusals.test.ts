@@ -157,7 +157,7 @@ it('cannot be installed on FreeBSD', () => {
     const kernel = {
       isSandboxed: () => false,
       missingRights: () => [],
-      descriptorClosing: () => {},
+      descriptorClosing: () => 0,
       descriptorClosed: () => {},
     };
     expect(() => installRuntimeRefusals(kernel)).toThrow('must not be installed on FreeBSD');

@@ -56,14 +56,14 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
       (original) =>
         function (this: unknown, ...args) {
           const [fd, callback] = args as [number, ((...results: unknown[]) => unknown) | undefined];
-          kernel.descriptorClosing(fd);
+          const version = kernel.descriptorClosing(fd);
           if (typeof callback !== 'function') {
             const result = Reflect.apply(original, this, args);
-            kernel.descriptorClosed(fd);
+            kernel.descriptorClosed(fd, version);
             return result;
           }
           const told = (...results: unknown[]) => {
-            kernel.descriptorClosed(fd);
+            kernel.descriptorClosed(fd, version);
             return callback(...results);
           };
           return Reflect.apply(original, this, [fd, told]);
@@ -103,9 +103,9 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
       (original) =>
         function (this: unknown, ...args) {
           const { fd } = this as { fd: number };
-          kernel.descriptorClosing(fd);
+          const version = kernel.descriptorClosing(fd);
           const result = Reflect.apply(original, this, args);
-          if (fd >= 0) afterwards(result, () => kernel.descriptorClosed(fd));
+          if (fd >= 0) afterwards(result, () => kernel.descriptorClosed(fd, version));
           return result;
         },
     );

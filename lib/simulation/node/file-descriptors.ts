@@ -50,16 +50,16 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
     (original) =>
       function (this: unknown, ...args) {
         const [fd, request] = args as [number, { oncomplete?: (...results: unknown[]) => unknown } | undefined];
-        kernel.descriptorClosing(fd);
+        const version = kernel.descriptorClosing(fd);
         if (typeof request?.oncomplete !== 'function') {
           const result = Reflect.apply(original, this, args);
-          kernel.descriptorClosed(fd);
+          kernel.descriptorClosed(fd, version);
           return result;
         }
         // Closed by the thread pool, when it gets to it.
         const { oncomplete } = request;
         request.oncomplete = function (this: unknown, ...results) {
-          kernel.descriptorClosed(fd);
+          kernel.descriptorClosed(fd, version);
           return Reflect.apply(oncomplete, this, results);
         };
         return Reflect.apply(original, this, args);
@@ -73,9 +73,9 @@ export function refuseDescriptorCalls(kernel: SimulatedKernel): void {
       (original) =>
         function (this: unknown, ...args) {
           const { fd } = this as { fd: number };
-          kernel.descriptorClosing(fd);
+          const version = kernel.descriptorClosing(fd);
           const result = Reflect.apply(original, this, args);
-          if (fd >= 0) afterwards(result, () => kernel.descriptorClosed(fd));
+          if (fd >= 0) afterwards(result, () => kernel.descriptorClosed(fd, version));
           return result;
         },
     );
